@@ -1,0 +1,96 @@
+"""Actors on Trio: one thing that lives, its mailbox, and what the runtime knows of it.
+
+    import trio
+    from actors import Actor, ActorCell, ActorRef, Request, run_actor
+
+    class Total(Request[int]): ...
+
+    class Counter(Actor[int | Total]):
+        total = 0
+
+        async def handle(self, message: int | Total) -> int:
+            if isinstance(message, int):
+                self.total += message
+            return self.total
+
+    async def main() -> None:
+        cell = ActorCell("counter")
+        counter: ActorRef[int | Total] = ActorRef(cell)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(run_actor, Counter, cell)
+            await counter.tell(2)
+            await counter.tell(3)
+            print(await counter.ask(Total()))  # 5
+            counter.stop()
+
+This package knows one actor and nothing of supervision: most programs get their refs from
+`supervisor.open_supervisor()`.
+"""
+
+from ._actor import Actor, run_actor
+from ._cell import (
+    DEFAULT_CLEANUP_GRACE,
+    DEFAULT_CONNECTION_LIMIT,
+    DEFAULT_STOP_GRACE,
+    ActorCell,
+    Attached,
+    Began,
+    DeadLettered,
+    Detached,
+    Notice,
+)
+from ._connection import Connection, ConnectionSpec, ConnectionStatistics, Transport
+from ._errors import (
+    ActorCrashed,
+    ActorError,
+    ActorStopped,
+    ConnectionClosed,
+    Deadlock,
+    Fenced,
+    MailboxFull,
+    TooManyConnections,
+)
+from ._lifecycle import Exit, ExitReason, State
+from ._mailbox import DEFAULT_CAPACITY, Probe
+from ._manager import UserManager, attach, attached_to
+from ._pulse import Phase, Pulse
+from ._ref import ActorRef, ActorStatistics, Request
+
+__all__ = [
+    "DEFAULT_CAPACITY",
+    "DEFAULT_CLEANUP_GRACE",
+    "DEFAULT_CONNECTION_LIMIT",
+    "DEFAULT_STOP_GRACE",
+    "Actor",
+    "ActorCell",
+    "ActorCrashed",
+    "ActorError",
+    "ActorRef",
+    "ActorStatistics",
+    "ActorStopped",
+    "Attached",
+    "Began",
+    "Connection",
+    "ConnectionClosed",
+    "ConnectionSpec",
+    "ConnectionStatistics",
+    "DeadLettered",
+    "Deadlock",
+    "Detached",
+    "Exit",
+    "ExitReason",
+    "Fenced",
+    "MailboxFull",
+    "Notice",
+    "Phase",
+    "Probe",
+    "Pulse",
+    "Request",
+    "State",
+    "TooManyConnections",
+    "Transport",
+    "UserManager",
+    "attach",
+    "attached_to",
+    "run_actor",
+]

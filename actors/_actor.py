@@ -1,0 +1,205 @@
+"""Actor, which you write; then run_actor, which runs it."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+import outcome
+import trio
+
+from ._cell import ActorCell, Began, current_cell
+from ._lifecycle import Exit, Signal, State
+from ._mailbox import Envelope, Probe
+from ._pulse import Phase
+from ._ref import ActorRef
+
+M = TypeVar("M")
+
+# How long one actor may work through its mail before the others get a turn, in seconds.
+TIME_SLICE = 0.001
+
+
+class Actor(abc.ABC, Generic[M]):
+    """One thing that lives: it has state of its own and handles one message at a time.
+
+    Subclass it with the type of its messages, and write `handle`. The hooks run in the actor's
+    own task, one after the other, so its state needs no lock. An exception from any of them ends
+    the actor; nobody else is touched.
+
+    Guaranteed: messages of one sender arrive in order, each at most once; `on_stop` runs exactly
+    if `on_start` returned, also after a crash or a cancellation.
+    Not guaranteed: that an accepted message is handled (the actor may end first; then it is
+    dead-lettered, or an asker is told), or any order between senders.
+    """
+
+    __cell: ActorCell | None = None
+
+    async def on_start(self) -> None:
+        """Called first. Raising means that the actor never was."""
+
+    @abc.abstractmethod
+    async def handle(self, message: M) -> object:
+        """Work on one message. The result answers an `ask`, and is dropped otherwise.
+
+        It has the budget of the actor's spec (5 s unless said otherwise). Longer work belongs in
+        a child task (`start_soon`), or calls `progress()` as it goes.
+        """
+
+    async def on_stop(self) -> None:
+        """Called last. After a cancellation it runs shielded, and only for the cleanup grace."""
+
+    async def probe(self) -> None:
+        """Override it to add evidence: raise when the actor cannot do its work.
+
+        Called between two messages, under the same budget as `handle`; raising or overrunning is
+        a verdict of unresponsive, with the cause. An actor that does not override it is never
+        probed: its pulse says it all.
+        """
+
+    @property
+    def ref(self) -> ActorRef[M]:
+        """My own ref, from `on_start` on."""
+        return ActorRef(self._cell)
+
+    def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
+        """Start a child task that lives and dies with the actor. If it raises, the actor crashes."""
+        nursery = self._cell.children
+        if nursery is None:
+            raise RuntimeError(f"{self._cell.name!r} has ended and can have no child tasks any more")
+        nursery.start_soon(_run_child, self._cell, function, args)
+
+    def progress(self) -> None:
+        """Say that the current `handle` gets on: renews its budget, up to the spec's ceiling."""
+        self._cell.pulse.progress(trio.current_time())
+
+    def stop(self) -> None:
+        """End after the mail that is there."""
+        self.ref.stop()
+
+    def bind(self, cell: ActorCell) -> None:
+        """Called by the runtime before anything else. Override only to add evidence, call super."""
+        self.__cell = cell
+        cell.pulse.has_probe = type(self).probe is not Actor[M].probe
+
+    @property
+    def _cell(self) -> ActorCell:
+        if self.__cell is None:
+            raise RuntimeError(
+                f"{type(self).__name__} does not run yet: spawn it with a supervisor (or "
+                "`run_actor`) and do this in `on_start` or later, not in `__init__`"
+            )
+        return self.__cell
+
+
+async def run_actor(factory: Callable[[], Actor[M]], cell: ActorCell) -> Exit:
+    """Run one actor from its making to its end, in this task, and say how it ended.
+
+    Cancellation: the actor ends with reason CANCELLED; `on_stop` still has its cleanup grace.
+    This is where a crash becomes a value: only `BaseException`s that are no `Exception` leave.
+    """
+    cell.task = trio.lowlevel.current_task()
+    outer = current_cell.set(cell)
+    try:
+        with _crash_as_value(cell), cell.scope:
+            async with trio.open_nursery() as cell.children:
+                with _crash_as_value(cell):
+                    await _live(factory, cell)
+                cell.children.cancel_scope.cancel()
+    finally:
+        current_cell.reset(outer)
+        cell.children = None
+        cell.ended()
+    return cell.exit_due
+
+
+@contextmanager
+def _crash_as_value(cell: ActorCell) -> Generator[None]:
+    """The one boundary at which an error of the user's code turns into an Exit."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # the boundary itself
+        cell.crashed(error)
+
+
+async def _run_child(
+    cell: ActorCell, function: Callable[..., Awaitable[object]], args: tuple[object, ...]
+) -> None:
+    with _crash_as_value(cell):
+        await function(*args)
+
+
+async def _live(factory: Callable[[], Actor[M]], cell: ActorCell) -> None:
+    cell.pulse.enter(Phase.ON_START, trio.current_time())
+    actor = factory()
+    actor.bind(cell)
+    await actor.on_start()
+    cell.pulse.signal(Signal.STARTED)
+    cell.observe(Began())
+    try:
+        with _crash_as_value(cell):
+            await _work(actor, cell)
+    finally:
+        await _clean_up(actor, cell)
+
+
+async def _clean_up(actor: Actor[M], cell: ActorCell) -> None:
+    """Run `on_stop`: within the stop grace, or, after a cancellation, shielded and briefly."""
+    cell.pulse.enter(Phase.ON_STOP, trio.current_time())
+    if cell.pulse.state is State.STOPPING and not cell.scope.cancel_called:
+        await actor.on_stop()
+        return
+    with trio.move_on_after(cell.cleanup_grace, shield=True):
+        await actor.on_stop()
+
+
+async def _work(actor: Actor[M], cell: ActorCell) -> None:
+    """Handle mail until there is none and the actor is to stop."""
+    mailbox, pulse = cell.mailbox, cell.pulse
+    slice_ends = trio.current_time() + TIME_SLICE
+    while True:
+        if (probe := mailbox.take_control()) is not None:
+            await _probe(actor, cell, probe)
+        elif (envelope := mailbox.take()) is not None:
+            await _handle(actor, cell, envelope)
+        elif pulse.state is not State.RUNNING:
+            return
+        else:
+            pulse.enter(Phase.PARKED, trio.current_time())
+            await mailbox.wait_mail()
+            slice_ends = trio.current_time() + TIME_SLICE
+        if trio.current_time() >= slice_ends:
+            pulse.enter(Phase.BETWEEN, trio.current_time())
+            await trio.lowlevel.checkpoint()
+            slice_ends = trio.current_time() + TIME_SLICE
+
+
+async def _handle(actor: Actor[M], cell: ActorCell, envelope: Envelope) -> None:
+    cell.hand = envelope
+    cell.pulse.enter(Phase.HANDLE, trio.current_time(), hand=envelope.message)
+    try:
+        answer = await actor.handle(envelope.message)  # type: ignore[arg-type]  # typed at the ref
+    except Exception as error:
+        cell.failed(error)
+        raise
+    if cell.hand is envelope:
+        cell.hand = None
+        cell.pulse.handled += 1
+        cell.pulse.active_at = trio.current_time()
+    if envelope.reply is not None:
+        envelope.reply.set(outcome.Value(answer))
+
+
+async def _probe(actor: Actor[M], cell: ActorCell, probe: Probe) -> None:
+    """Run the hook; what it raises is evidence and ends nothing by itself."""
+    cell.pulse.enter(Phase.PROBE, trio.current_time())
+    try:
+        await actor.probe()
+    except Exception as error:  # noqa: BLE001  # evidence, judged elsewhere
+        cell.pulse.probe_failure = repr(error)
+    else:
+        cell.pulse.probe_failure = None
+    finally:
+        probe.done.set()

@@ -1,0 +1,317 @@
+"""Connection: one client's wire. Proof of life, a bounded outbox, an orderly end; no WebSocket library."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import attrs
+import trio
+
+from ._errors import ConnectionClosed
+
+CLOSE_GOING_AWAY = 1001
+CLOSE_ERROR = 1011
+CLOSE_SLOW = 4008
+"""Close code for a peer that does not read: from the range for private use."""
+CLOSE_DEAD = 1006
+"""What a connection without a Close frame counts as, by RFC 6455; it is never sent."""
+
+# A message is charged this much on top of its text, so that empty ones are bounded too, in bytes.
+_MESSAGE_OVERHEAD = 64
+
+# A pinger that wakes this many seconds late was itself held up: nobody is convicted by that wait.
+_LATE = 0.5
+
+
+@attrs.frozen
+class ConnectionSpec:
+    """The durations (seconds) and sizes (bytes) of one connection."""
+
+    outbox_bytes: int = 256 * 1024
+    """More than that unsent: the peer is slow and is cut off."""
+    stall: float = 10.0
+    """One message that cannot be written for so long: the same."""
+    quiet: float = 20.0
+    """No inbound byte for so long: ping."""
+    ping_timeout: float = 2.0
+    """No inbound byte so long after the ping: ping again."""
+    second_chance: float = 4.0
+    """And none so long after the second: dead."""
+    close_grace: float = 1.0
+    """For flushing and the closing handshake; then the wire is cut."""
+
+
+class Transport(Protocol):
+    """What a Connection needs of a wire."""
+
+    @property
+    def last_inbound(self) -> float:
+        """When a byte last came in: the only proof of life."""
+        ...
+
+    async def send(self, text: str) -> None:
+        """Raises ConnectionClosed. Cancelled half way, the wire must not be used again."""
+        ...
+
+    async def receive(self) -> str:
+        """Raises ConnectionClosed."""
+        ...
+
+    def ping_soon(self) -> None:
+        """Send something that a living peer answers, without waiting."""
+        ...
+
+    async def aclose(self, code: int, reason: str) -> None:
+        """The closing handshake; the caller bounds it."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the wire now, without a goodbye."""
+        ...
+
+
+@attrs.frozen
+class Wait:
+    until: float
+
+
+@attrs.frozen
+class Ping:
+    """Ask the peer for a sign of life."""
+
+
+@attrs.frozen
+class Dead:
+    silent_for: float
+
+
+def next_step(
+    *, last_inbound: float, pings: tuple[float, ...], spec: ConnectionSpec, now: float
+) -> Wait | Ping | Dead:
+    """What to do about a peer heard last at `last_inbound` and pinged at `pings` since. Pure."""
+    if not pings:
+        due = last_inbound + spec.quiet
+        return Ping() if now >= due else Wait(due)
+    patience = spec.ping_timeout if len(pings) == 1 else spec.second_chance
+    due = pings[-1] + patience
+    if now < due:
+        return Wait(due)
+    return Ping() if len(pings) == 1 else Dead(now - last_inbound)
+
+
+@attrs.frozen
+class ConnectionStatistics:
+    """A snapshot of one connection."""
+
+    last_inbound: float
+    queued_bytes: int
+    unanswered_pings: int
+
+
+@attrs.define(eq=False, repr=False)
+class Connection:
+    """One client's wire, as an actor and the edge see it.
+
+    Sending is synchronous and never blocks: a peer that does not keep up is cut off, so that it
+    can hold up nobody. What we send proves nothing about the peer; only what comes in does.
+    """
+
+    peer: str
+    _transport: Transport
+    spec: ConnectionSpec = attrs.field(factory=ConnectionSpec)
+    _outbox: deque[tuple[str, int]] = attrs.field(init=False, factory=deque[tuple[str, int]])
+    _queued_bytes: int = attrs.field(init=False, default=0)
+    _pings: tuple[float, ...] = attrs.field(init=False, default=())
+    _reading_since: float | None = attrs.field(init=False, default=None)
+    _closing: ConnectionClosed | None = attrs.field(init=False, default=None)
+    _writer: trio.Event = attrs.field(init=False, factory=trio.Event)
+    _pinger: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
+    _at_close: dict[object, Callable[[str], None]] = attrs.field(
+        init=False, factory=dict[object, Callable[[str], None]]
+    )
+
+    @property
+    def closed(self) -> ConnectionClosed | None:
+        """Why it takes nothing any more; None while it is open."""
+        return self._closing
+
+    def statistics(self) -> ConnectionStatistics:
+        return ConnectionStatistics(
+            last_inbound=self._transport.last_inbound,
+            queued_bytes=self._queued_bytes,
+            unanswered_pings=len(self._pings),
+        )
+
+    def __repr__(self) -> str:
+        state = "open" if self._closing is None else f"closed {self._closing.code}"
+        return f"<Connection {self.peer} {state}, {self._queued_bytes} bytes queued>"
+
+    # Talking
+
+    def send_nowait(self, text: str) -> None:
+        """Queue a message; it leaves in order. A peer with too much unsent is cut off.
+
+        Raises:
+          ConnectionClosed: it is closed, or was just cut off for being slow.
+        """
+        if self._closing is not None:
+            raise ConnectionClosed(self._closing.code, self._closing.reason)
+        size = _MESSAGE_OVERHEAD + (len(text) if text.isascii() else len(text.encode()))
+        if self._queued_bytes + size > self.spec.outbox_bytes:
+            self.abort(CLOSE_SLOW, f"too slow: {self._queued_bytes} bytes wait unread")
+            raise ConnectionClosed(CLOSE_SLOW, "too slow")
+        self._outbox.append((text, size))
+        self._queued_bytes += size
+        self._writer.set()
+
+    async def receive(self) -> str:
+        """The next message. Cancellation: no message is lost.
+
+        Raises:
+          ConnectionClosed: with the peer's code and reason, or ours.
+        """
+        if self._closing is not None:
+            raise ConnectionClosed(self._closing.code, self._closing.reason)
+        self._reading_since = trio.current_time()
+        try:
+            return await self._transport.receive()
+        except ConnectionClosed as closed:
+            self._end(closed)
+            raise
+        finally:
+            self._reading_since = None
+
+    def check(self) -> None:
+        """Ask a peer that is not heard right now for a sign of life, without waiting for `quiet`."""
+        if self._pings or self._closing is not None or self._reading_since is None:
+            return
+        if trio.current_time() - self._transport.last_inbound >= self.spec.ping_timeout:
+            self._ping()
+            self._pinger.cancel()
+
+    # Ending
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Send what is queued, say goodbye, and end; within `close_grace`. Returns at once."""
+        self._end(ConnectionClosed(code, reason))
+
+    def abort(self, code: int = CLOSE_DEAD, reason: str = "") -> None:
+        """Cut the wire now. Returns at once."""
+        self._end(ConnectionClosed(code, reason))
+        self._drop_outbox()
+        self._transport.abort()
+
+    def call_at_close(self, key: object, function: Callable[[str], None]) -> None:
+        """Have `function(why)` called once, as soon as the connection begins to close."""
+        self._at_close[key] = function
+
+    def forget_at_close(self, key: object) -> None:
+        self._at_close.pop(key, None)
+
+    def _end(self, closed: ConnectionClosed) -> None:
+        if self._closing is not None:
+            return
+        self._closing = closed
+        self._writer.set()
+        while self._at_close:
+            _, function = self._at_close.popitem()
+            function(str(closed))
+
+    def _drop_outbox(self) -> None:
+        self._outbox.clear()
+        self._queued_bytes = 0
+
+    # Running
+
+    async def run(self, handler: Callable[[Connection], Awaitable[None]]) -> None:
+        """Serve the connection: its handler, its writer, its pinger. Returns when all is over.
+
+        The handler is cancelled when the connection is over, and the connection closed when the
+        handler returns. A ConnectionClosed that leaves the handler is a normal end.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write_until_closed, nursery.cancel_scope)
+            nursery.start_soon(self._keep_alive)
+            try:
+                await handler(self)
+                self.close()
+            except ConnectionClosed as closed:
+                self._end(closed)
+            except Exception:
+                self.close(CLOSE_ERROR, "internal error")
+                raise
+            finally:
+                self.close(CLOSE_GOING_AWAY, "going away")
+                await self._say_goodbye()
+                nursery.cancel_scope.cancel()
+
+    async def _say_goodbye(self) -> None:
+        """Flush and close, bounded, also while everything around is being cancelled."""
+        assert self._closing is not None
+        with trio.move_on_after(self.spec.close_grace, shield=True):
+            try:
+                while self._outbox:
+                    await self._transport.send(self._outbox.popleft()[0])
+                await self._transport.aclose(self._closing.code, self._closing.reason)
+            except ConnectionClosed:
+                self._drop_outbox()
+        self._transport.abort()
+
+    async def _write_until_closed(self, connection: trio.CancelScope) -> None:
+        """The only writer. When the connection begins to close, the handler is cancelled."""
+        while self._closing is None:
+            while self._outbox and self._closing is None:
+                await self._write_one()
+            if self._closing is None:
+                self._writer = trio.Event()
+                await self._writer.wait()
+        connection.cancel()
+
+    async def _write_one(self) -> None:
+        text, size = self._outbox.popleft()
+        with trio.move_on_after(self.spec.stall) as stalled:
+            try:
+                await self._transport.send(text)
+            except ConnectionClosed as closed:
+                self._end(closed)
+            finally:
+                self._queued_bytes -= size
+        if stalled.cancelled_caught:
+            self.abort(CLOSE_SLOW, f"too slow: nothing was read for {self.spec.stall:g} s")
+
+    async def _keep_alive(self) -> None:
+        """Ping a quiet peer, and cut it off when it stays silent. Silence counts only while we read."""
+        while self._closing is None:
+            step = self._step()
+            match step:
+                case Ping():
+                    self._ping()
+                case Dead(silent_for):
+                    self.abort(CLOSE_DEAD, f"silent for {silent_for:.0f} s, two pings unanswered")
+                case Wait(until):
+                    await self._wait_until(until)
+
+    def _step(self) -> Wait | Ping | Dead:
+        now = trio.current_time()
+        if self._reading_since is None:
+            self._pings = ()
+            return Wait(now + self.spec.quiet)
+        heard = max(self._transport.last_inbound, self._reading_since)
+        if self._pings and self._transport.last_inbound >= self._pings[0]:
+            self._pings = ()
+        return next_step(last_inbound=heard, pings=self._pings, spec=self.spec, now=now)
+
+    def _ping(self) -> None:
+        self._pings = (*self._pings, trio.current_time())
+        self._transport.ping_soon()
+
+    async def _wait_until(self, until: float) -> None:
+        """Sleep; when woken late, restart the clock of the ping that was being waited for."""
+        with self._pinger:
+            await trio.sleep_until(until)
+        self._pinger = trio.CancelScope()
+        now = trio.current_time()
+        if now - until > _LATE and self._pings:
+            self._pings = (*self._pings[:-1], now)

@@ -1,0 +1,94 @@
+"""UserManager: the actor that holds one session of a user, with its connections."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, TypeVar
+
+import trio
+
+from ._actor import Actor
+from ._cell import ActorCell, Attached, Detached
+from ._connection import Connection
+from ._errors import ActorStopped, ConnectionClosed, TooManyConnections
+from ._lifecycle import Exit, ExitReason, accepts_mail
+from ._ref import ActorRef
+
+M = TypeVar("M")
+
+CLOSE_CODES = {
+    ExitReason.CRASHED: 1011,
+    ExitReason.START_FAILED: 1011,
+    ExitReason.UNRESPONSIVE: 1011,
+}
+"""The WebSocket close code by why the manager ended; 1001 (going away) for all others."""
+
+
+class UserManager(Actor[M]):
+    """An actor that holds the connections of one session; subclass it like Actor.
+
+    The edge attaches connections with `attach`. How many there are is evidence of the runtime:
+    without one for longer than the attach grace, the manager counts as disconnected. When the
+    manager ends, however it ends, they are closed.
+    """
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """Those attached now, in order of arrival."""
+        return attached_to(self.ref)
+
+    def push(self, text: str) -> None:
+        """Send to every connection, without blocking; one that does not keep up is cut off."""
+        for connection in self.connections:
+            with suppress(ConnectionClosed):  # a slow peer cuts off only itself, and `attach` tells
+                connection.send_nowait(text)
+
+    def bind(self, cell: ActorCell) -> None:
+        super().bind(cell)
+        cell.pulse.connections = 0
+
+
+@contextmanager
+def attach(ref: ActorRef[Any], connection: Connection) -> Generator[None]:
+    """While inside, `connection` belongs to the manager behind `ref`.
+
+    Raises, before anything happened:
+      ActorStopped: the manager is dead or dying.
+      TooManyConnections: its spec allows no more.
+      TypeError: that actor is no UserManager.
+    """
+    cell = ref.cell
+    if not accepts_mail(cell.pulse.state):
+        raise ActorStopped(cell.name, cell.exit_due)
+    if cell.pulse.connections is None:
+        raise TypeError(f"{cell.name!r} holds no connections: make its class a UserManager")
+    if cell.pulse.connections >= cell.connection_limit:
+        raise TooManyConnections(cell.name, cell.connection_limit)
+    cell.call_at_end(connection, partial(_close, connection))
+    connection.call_at_close(cell, partial(_detach, cell, connection))
+    cell.pulse.connected(trio.current_time())
+    cell.observe(Attached(cell.pulse.connections))
+    try:
+        yield
+    finally:
+        _detach(cell, connection, "its handler returned")
+
+
+def attached_to(ref: ActorRef[Any]) -> tuple[Connection, ...]:
+    """The connections attached to the manager behind `ref`, in order of arrival."""
+    return tuple(held for held in ref.cell.held if isinstance(held, Connection))
+
+
+def _detach(cell: ActorCell, connection: Connection, why: str) -> None:
+    if not cell.forget_at_end(connection):
+        return
+    connection.forget_at_close(cell)
+    cell.pulse.disconnected(trio.current_time())
+    assert cell.pulse.connections is not None
+    cell.observe(Detached(cell.pulse.connections, why))
+
+
+def _close(connection: Connection, exit: Exit) -> None:
+    connection.close(CLOSE_CODES.get(exit.reason, 1001), f"session ended: {exit.reason.value}")

@@ -1,0 +1,148 @@
+"""ActorRef: all that others may do with an actor, and all that they may know of it."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar, cast
+
+import attrs
+import trio
+
+from ._cell import ActorCell, Waiting, current_cell
+from ._errors import MailboxFull
+from ._lifecycle import Exit, ExitReason, State
+from ._mailbox import Envelope, Reply
+from ._pulse import Pulse
+
+M_contra = TypeVar("M_contra", contravariant=True)
+R = TypeVar("R")
+
+
+class Request(Generic[R]):
+    """Base of a message that has an answer; `R` is the type of the answer.
+
+    With `class Count(Request[int])`, `await ref.ask(Count())` is an int. The answer is what
+    `handle` returns.
+    """
+
+    __slots__ = ()
+
+
+@attrs.frozen
+class ActorStatistics:
+    """A snapshot. accepted == handled + failed + returned + dead_lettered + queued + in_hand."""
+
+    accepted: int
+    handled: int
+    failed: int
+    """Requests whose handling raised; their askers got ActorCrashed."""
+    returned: int
+    """Requests that nobody answered; their askers got ActorStopped."""
+    dead_lettered: int
+    queued: int
+    in_hand: int
+
+
+@attrs.frozen(repr=False)
+class ActorRef(Generic[M_contra]):
+    """A handle on one incarnation of an actor. It never reaches the next one.
+
+    Safe to keep, to hand on and to compare. Use it within one `trio.run`.
+    """
+
+    cell: ActorCell
+    """The runtime's half, for those who run actors; whoever only talks to them needs it never."""
+
+    @property
+    def name(self) -> str:
+        return self.cell.name
+
+    @property
+    def state(self) -> State:
+        return self.cell.pulse.state
+
+    @property
+    def pulse(self) -> Pulse:
+        """The runtime's evidence about it. Read it, never write it."""
+        return self.cell.pulse
+
+    @property
+    def exit(self) -> Exit | None:
+        """How it ended; None while it has not. A condemned actor has ended, for all but its task."""
+        return self.cell.due if self.cell.over.is_set() else None
+
+    def tell_nowait(self, message: M_contra) -> None:
+        """Send if there is room now.
+
+        Raises:
+          MailboxFull: no room; nothing was sent.
+          ActorStopped: it is dead or dying.
+          Fenced: you are condemned.
+        """
+        cell = self.cell
+        cell.check_may_receive(current_cell.get())
+        if not cell.mailbox.put_nowait(Envelope(message)):
+            raise MailboxFull(cell.name, cell.capacity)
+
+    async def tell(self, message: M_contra) -> None:
+        """Send, waiting for room if need be (back-pressure), in order of arrival.
+
+        Yields to others only when it waits. Cancellation: the message was not sent.
+
+        Raises:
+          ActorStopped: it is dead or dying, or became so while you waited.
+          Deadlock: it is full and waits, directly or through others, for you.
+          Fenced: you are condemned.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        sender = current_cell.get()
+        self.cell.check_may_receive(sender)
+        await self.cell.put(Envelope(message), sender)
+
+    async def ask(self, request: Request[R]) -> R:
+        """Send a request and wait for its answer. Bound it with a cancel scope of yours.
+
+        Cancellation: the request may be handled all the same; its late answer vanishes.
+
+        Raises:
+          ActorStopped: it is dead or dying, or ended before it answered.
+          ActorCrashed: it raised while working on this request.
+          Deadlock: you are this actor, or it waits, directly or through others, for you.
+          Fenced: you are condemned.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        sender = current_cell.get()
+        self.cell.check_may_receive(sender)
+        reply = Reply()
+        with Waiting(sender, self.cell):
+            await self.cell.put(Envelope(request, reply), sender)
+            return cast("R", await reply.wait())
+
+    def stop(self) -> None:
+        """Ask it to end: it takes no new mail, works off what it has, and runs `on_stop`.
+
+        Returns at once; calling it again changes nothing. After the stop grace of its spec, what
+        is left of it is cancelled.
+        """
+        self.cell.stop(ExitReason.STOPPED)
+
+    async def wait_stopped(self) -> Exit:
+        """Wait until it has ended, or is condemned, and say how. Cancellation: nothing happens."""
+        await self.cell.over.wait()
+        return self.cell.exit_due
+
+    def statistics(self) -> ActorStatistics:
+        """How many messages went which way, up to now."""
+        cell = self.cell
+        return ActorStatistics(
+            accepted=cell.mailbox.accepted,
+            handled=cell.pulse.handled,
+            failed=cell.pulse.failed,
+            returned=cell.pulse.returned,
+            dead_lettered=cell.pulse.dead_lettered,
+            queued=len(cell.mailbox),
+            in_hand=int(cell.hand is not None),
+        )
+
+    def __repr__(self) -> str:
+        waiting = self.cell.mailbox.statistics()
+        return f"<ActorRef {self.name} {self.state.value}, {waiting.queued}/{waiting.capacity} queued>"
