@@ -1,0 +1,191 @@
+"""Making room: carry out one stage over a user's table, and say what was done; or what would be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import trio
+
+from actors import attached_to
+
+from ._admission import REASONS, refusal_reason, removed_by, retry_after, stages_until, victims
+from ._child import Child
+from ._events import ReapStarted, Suspected, Voided
+from ._report import (
+    CleanupReport,
+    Explanation,
+    Health,
+    Holder,
+    Refusal,
+    RefusalReason,
+    Stage,
+    StageReport,
+    Verdict,
+)
+from ._table import Table
+
+
+async def run_stage(
+    table: Table, stage: Stage, *, needed: int = 0, bound: float | None = None
+) -> StageReport:
+    """Judge everybody, remove whom this stage removes, all at once, and report.
+
+    `needed` slots are wanted besides. `bound` is how many seconds to wait for probes and for
+    those that stop gracefully; None: as long as their own graces last.
+    """
+    began, before = trio.current_time(), table.held
+    if stage is Stage.LIVENESS:
+        await _ask_for_life(table, bound)
+    verdicts = table.verdicts()
+    looked_at = [(child, verdicts[child.key]) for child in table.children]
+    chosen = set(victims(stage, verdicts, needed=needed))
+    leaving = [child for child in table.children if child.key in chosen]
+    for child, verdict in looked_at:
+        if child in leaving:
+            reap(table, child, verdict)
+        elif verdict.health is Health.UNKNOWN:
+            table.emit(Voided, child, verdict)
+    await see_out(table, leaving, bound=bound)
+    return _report(table, stage, before, began, looked_at, leaving)
+
+
+def reap(table: Table, child: Child, verdict: Verdict) -> None:
+    """Begin the end of one child. Returns at once."""
+    table.emit(Suspected, child, verdict)
+    table.emit(ReapStarted, child, REASONS[verdict.health])
+    child.reap(verdict)
+
+
+async def see_out(table: Table, leaving: Sequence[Child], *, bound: float | None = None) -> None:
+    """Wait, in parallel and bounded, until they are gone; condemn those that ignore cancellation.
+
+    With a `bound`, those that stop gracefully are left to it after so many seconds.
+    """
+    began = trio.current_time()
+    await _see_out_cancelled(table, [child for child in leaving if child.cancelled])
+    polite = [child for child in leaving if not child.left.is_set()]
+    if bound is not None:
+        await _wait_left(polite, until=began + bound)
+        return
+    await _wait_left(polite, until=max((child.stop_by for child in polite), default=began))
+    late = [child for child in polite if not child.left.is_set()]
+    for child in late:
+        child.cancel("its stop grace is over")
+    await _see_out_cancelled(table, late)
+
+
+async def _see_out_cancelled(table: Table, cancelled: Sequence[Child]) -> None:
+    await _wait_left(cancelled, until=max((child.cancelled_by for child in cancelled), default=0.0))
+    for child in cancelled:
+        table.condemn(child)
+
+
+async def _wait_left(leaving: Iterable[Child], *, until: float) -> None:
+    with trio.move_on_at(until):
+        for child in leaving:
+            await child.left.wait()
+
+
+async def _ask_for_life(table: Table, bound: float | None) -> None:
+    """Run every probe hook, and ping every quiet client, all at once under one deadline.
+
+    A probe that has not been answered by then is judged by its budget, like any other work.
+    """
+    probes = [child.cell.probe() for child in table.children]
+    for child in table.children:
+        for connection in attached_to(child.ref):
+            connection.check()
+    budgets = [child.spec.health.budget for child in table.children]
+    with trio.move_on_after(bound if bound is not None else max(budgets, default=0.0)):
+        for probe in probes:
+            if probe is not None:
+                await probe.done.wait()
+
+
+def _report(
+    table: Table,
+    stage: Stage,
+    before: int,
+    began: float,
+    looked_at: Sequence[tuple[Child, Verdict]],
+    leaving: Sequence[Child],
+) -> StageReport:
+    gone = [child for child in leaving if child.left.is_set() and not child.is_condemned]
+    return StageReport(
+        stage,
+        before,
+        table.held,
+        reaped=tuple(c.finding(v) for c, v in looked_at if c in gone),
+        kept=tuple(c.finding(v) for c, v in looked_at if c not in leaving),
+        failed=tuple(c.finding(v) for c, v in looked_at if c in leaving and c not in gone),
+        duration=trio.current_time() - began,
+    )
+
+
+def dry_run(table: Table, until: Stage, *, needed: int = 0) -> CleanupReport:
+    """What a cleanup would do now, from passive evidence alone: nobody is probed or touched."""
+    verdicts = table.verdicts()
+    reports: list[StageReport] = []
+    held = table.held
+    for stage in stages_until(until):
+        chosen = victims(stage, verdicts, needed=needed)
+        reaped = tuple(c.finding(verdicts[c.key]) for c in table.children if c.key in chosen)
+        kept = tuple(
+            c.finding(verdicts[c.key]) for c in table.children if c.key in verdicts.keys() - set(chosen)
+        )
+        reports.append(StageReport(stage, held, held - len(reaped), reaped, kept, (), 0.0))
+        held -= len(reaped)
+        needed = max(0, needed - len(reaped))
+        verdicts = {key: verdict for key, verdict in verdicts.items() if key not in chosen}
+    return CleanupReport(table.user, tuple(reports), dry_run=True)
+
+
+def anything_to_remove(table: Table) -> bool:
+    """Is there hard evidence against anybody right now?"""
+    return any(removed_by(verdict) is not None for verdict in table.verdicts().values())
+
+
+def explain(table: Table, *, waiting: int) -> Explanation:
+    """How the user stands, and what one more spawn would meet."""
+    wanted = max(0, table.held + waiting + 1 - table.limit)
+    return Explanation(
+        table.user,
+        table.limit,
+        holders=_holders(table, ()),
+        condemned=tuple(child.holder(table.verdict(child)) for child in table.condemned),
+        slots_held=table.held,
+        waiting=waiting,
+        dry_run=dry_run(table, Stage.LIVENESS, needed=wanted),
+    )
+
+
+def refusal(
+    table: Table, key: str, stages: Sequence[StageReport], *, process_limit: int | None = None
+) -> Refusal:
+    """The proof for a refusal at this moment: the verdict on every slot holder, as of now."""
+    holders = _holders(table, stages)
+    beyond = table.condemned[table.allowance :]
+    verdicts = [h.verdict for h in holders] + [table.verdict(child) for child in beyond]
+    full = process_limit is not None
+    return Refusal(
+        table.user,
+        key,
+        reason=RefusalReason.PROCESS_LIMIT if full else refusal_reason(verdicts),
+        limit=table.limit if process_limit is None else process_limit,
+        live=table.held,
+        holders=holders,
+        condemned=len(table.condemned),
+        stages=tuple(stages),
+        retry_after=retry_after(verdicts, now=trio.current_time(), jitter=table.services.jitter),
+    )
+
+
+def _holders(table: Table, stages: Sequence[StageReport]) -> tuple[Holder, ...]:
+    kept: dict[int, list[str]] = {}
+    for report in stages:
+        for finding in report.kept:
+            why = f"{report.stage.value}: {finding.verdict}"
+            kept.setdefault(finding.incarnation, []).append(why)
+    return tuple(
+        child.holder(table.verdict(child), tuple(kept.get(child.incarnation, ()))) for child in table.children
+    )

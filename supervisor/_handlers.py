@@ -1,0 +1,41 @@
+"""A nursery for connection handlers that survives their crashes.
+
+trio-websocket documents that a `handler_nursery` may be anything with `start_soon`. Without this
+one, a single client ends a stock `serve_websocket` with garbage bytes and a reset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+
+import attrs
+import trio
+
+from ._events import Events, HandlerFailed
+
+
+@attrs.define(eq=False)
+class HandlerNursery:
+    """Pass it wherever a `handler_nursery` is asked for. Each task has a fresh context."""
+
+    _nursery: trio.Nursery
+    _events: Events
+
+    def start_soon(
+        self,
+        async_fn: Callable[..., Awaitable[object]],
+        /,
+        *args: object,
+        name: object = None,
+    ) -> None:
+        """As `trio.Nursery.start_soon`; an exception becomes a HandlerFailed event and goes no further."""
+        label = str(name) if name is not None else getattr(async_fn, "__qualname__", repr(async_fn))
+
+        async def isolated() -> None:
+            try:
+                await async_fn(*args)
+            except Exception as error:  # noqa: BLE001  # the event carries it; that is the purpose
+                self._events.emit(HandlerFailed(self._events.stamp(), label, error))
+
+        Context().run(lambda: self._nursery.start_soon(isolated, name=label))

@@ -1,0 +1,136 @@
+"""Is this actor alive? Pure: evidence in, verdict out; nothing here imports Trio."""
+
+from __future__ import annotations
+
+import attrs
+
+from actors import Phase, Pulse, State
+
+from ._report import Health, Verdict
+from ._spec import HealthPolicy
+
+
+@attrs.frozen
+class Lag:
+    """When the event loop last came back from a stall: no timeout may span that moment."""
+
+    resumed_at: float = float("-inf")
+    duration: float = 0.0
+
+
+def judge(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict:
+    """The verdict on one actor. Costs microseconds, asks nobody, changes nothing."""
+    match pulse.state:
+        case State.STARTING:
+            return _within(
+                Health.STARTING,
+                f"{pulse.phase.value} for {now - pulse.since:.3g} s",
+                pulse.since,
+                policy.start_grace,
+                now,
+                lag,
+            )
+        case State.STOPPING:
+            return _judge_stopping(pulse, policy, now, lag)
+        case State.CANCELLING:
+            assert pulse.cancelled_at is not None
+            return _within(
+                Health.STOPPING,
+                f"cancelled {now - pulse.cancelled_at:.3g} s ago, {pulse.phase.value}",
+                pulse.cancelled_at,
+                policy.cancel_grace,
+                now,
+                lag,
+            )
+        case State.CONDEMNED:
+            return Verdict(Health.CONDEMNED, f"cancelled and still running, {pulse.phase.value}")
+        case State.ENDED:
+            return Verdict(Health.STOPPING, "has ended")
+        case State.RUNNING:
+            return _judge_running(pulse, policy, now, lag)
+
+
+def _judge_stopping(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict:
+    assert pulse.stop_by is not None
+    return _within(
+        Health.STOPPING,
+        f"asked to stop, {pulse.phase.value} for {now - pulse.since:.3g} s",
+        pulse.stop_by,
+        policy.cancel_grace,
+        now,
+        lag,
+    )
+
+
+def _judge_running(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict:
+    work = _judge_work(pulse, policy, now, lag)
+    if work is not None and work.health is not Health.BUSY:
+        return work
+    if pulse.probe_failure is not None:
+        return Verdict(Health.UNRESPONSIVE, f"its probe raised {pulse.probe_failure}")
+    connection = _judge_connections(pulse, policy, now, lag)
+    if connection is not None and connection.until is None:
+        return connection
+    if work is not None:
+        return work
+    if connection is not None:
+        return connection
+    return _judge_activity(pulse, policy, now)
+
+
+def _judge_work(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict | None:
+    """Is it in a hook, and for how long? Parked, or about to run, it is alive by construction."""
+    if pulse.phase not in {Phase.HANDLE, Phase.PROBE}:
+        return None
+    renewed = max(pulse.since, pulse.progressed_at)
+    allowance = min(policy.budget, pulse.since + policy.ceiling - renewed)
+    what = f"({type(pulse.hand).__name__})" if pulse.phase is Phase.HANDLE else ""
+    evidence = f"{pulse.phase.value}{what} for {now - pulse.since:.3g} s, budget {policy.budget:g} s"
+    if pulse.progressed_at:
+        evidence += f", progress {now - pulse.progressed_at:.3g} s ago, ceiling {policy.ceiling:g} s"
+    return _within(Health.BUSY, evidence, renewed, allowance, now, lag)
+
+
+def _judge_connections(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict | None:
+    """None while it has a connection, or is of a kind that has none."""
+    if pulse.connections is None or pulse.connections > 0:
+        return None
+    since = pulse.unconnected_since
+    what = "its last connection closed" if pulse.ever_connected else "no connection since it began"
+    evidence = f"{what} {now - since:.3g} s ago" if pulse.ever_connected else what
+    verdict = _within(
+        Health.DISCONNECTED if pulse.ever_connected else Health.STARTING,
+        f"{evidence}, attach grace {policy.attach_grace:g} s",
+        since,
+        policy.attach_grace,
+        now,
+        lag,
+    )
+    if verdict.health is Health.UNRESPONSIVE:
+        return Verdict(Health.DISCONNECTED, f"abandoned: {verdict.evidence}")
+    return verdict
+
+
+def _judge_activity(pulse: Pulse, policy: HealthPolicy, now: float) -> Verdict:
+    quiet = now - pulse.active_at
+    if policy.idle_limit is not None and quiet > policy.idle_limit:
+        return Verdict(
+            Health.IDLE, f"no traffic and no work for {quiet:.3g} s, limit {policy.idle_limit:g} s"
+        )
+    links = "" if pulse.connections is None else f", connections: {pulse.connections}"
+    return Verdict(Health.HEALTHY, f"{pulse.phase.value}, active {quiet:.3g} s ago{links}")
+
+
+def _within(health: Health, evidence: str, since: float, allowance: float, now: float, lag: Lag) -> Verdict:
+    """`health` until the allowance is used up, then UNRESPONSIVE; UNKNOWN if a stall ate it up.
+
+    Exactly at its end an allowance still holds: only what is past it is late.
+    """
+    due = since + allowance
+    if now <= due:
+        return Verdict(health, evidence, due)
+    fair_due = max(since, lag.resumed_at) + allowance
+    if now <= fair_due:
+        stall = f"the event loop stalled for {lag.duration:.3g} s meanwhile"
+        return Verdict(Health.UNKNOWN, f"{evidence}; {stall}", fair_due)
+    return Verdict(Health.UNRESPONSIVE, evidence)

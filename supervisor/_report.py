@@ -1,0 +1,179 @@
+"""What was found and what was done about it: verdicts, stages, reports, refusals. Plain facts."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+
+class Health(enum.Enum):
+    """The kinds of verdict. They are disjoint; only UNRESPONSIVE comes from missed liveness."""
+
+    HEALTHY = "healthy"
+    BUSY = "busy"
+    """In a hook, within its budget."""
+    STARTING = "starting"
+    """Newborn: its start, or its first connection, is within its grace."""
+    IDLE = "idle"
+    DISCONNECTED = "disconnected"
+    """No connection. With `until` it may still be resumed; without, it is abandoned."""
+    UNRESPONSIVE = "unresponsive"
+    STOPPING = "stopping"
+    CONDEMNED = "condemned"
+    UNKNOWN = "unknown"
+    """The observer itself was late: its timeouts prove nothing."""
+
+
+@attrs.frozen
+class Verdict:
+    """What the evidence says of one actor, and the evidence in words."""
+
+    health: Health
+    evidence: str
+    until: float | None = None
+    """When this may turn into something worse, on Trio's clock; None when no time is running."""
+
+    def __str__(self) -> str:
+        return f"{self.health.value}: {self.evidence}"
+
+
+class Stage(enum.Enum):
+    """The steps of making room, in their order. Eviction comes only where policy says so."""
+
+    TAKEOVER = "takeover"
+    GARBAGE = "garbage"
+    LIVENESS = "liveness"
+
+
+@attrs.frozen
+class Finding:
+    """One actor as a stage saw it."""
+
+    user: str
+    key: str
+    incarnation: int
+    verdict: Verdict
+
+    def __str__(self) -> str:
+        return f"{self.key} ({self.verdict})"
+
+
+@attrs.frozen
+class StageReport:
+    """What one stage did. Every actor it looked at is in exactly one of the three lists."""
+
+    stage: Stage
+    before: int
+    """Slots held when it began."""
+    after: int
+    reaped: tuple[Finding, ...]
+    kept: tuple[Finding, ...]
+    """Why each was kept stands in its verdict."""
+    failed: tuple[Finding, ...]
+    """To be reaped, but not gone when the stage ended: still stopping, or condemned."""
+    duration: float
+
+
+@attrs.frozen
+class CleanupReport:
+    """What a cleanup did, or, as a dry run, would do. `user` is None when it was for all."""
+
+    user: str | None
+    stages: tuple[StageReport, ...]
+    dry_run: bool = False
+
+    @property
+    def reaped(self) -> tuple[Finding, ...]:
+        return tuple(finding for stage in self.stages for finding in stage.reaped)
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        return tuple(finding for stage in self.stages for finding in stage.failed)
+
+    @property
+    def kept(self) -> tuple[Finding, ...]:
+        """Those that every stage kept, as the last one to look saw them."""
+        bad = {(f.user, f.key, f.incarnation) for f in (*self.reaped, *self.failed)}
+        last = {(f.user, f.key, f.incarnation): f for s in self.stages for f in s.kept}
+        return tuple(finding for who, finding in last.items() if who not in bad)
+
+    def __str__(self) -> str:
+        verb = "would remove" if self.dry_run else "removed"
+        return f"cleanup {verb} {len(self.reaped)}, kept {len(self.kept)}, failed {len(self.failed)}"
+
+
+@attrs.frozen
+class Holder:
+    """Who holds a slot, and why each stage left it there."""
+
+    key: str
+    incarnation: int
+    verdict: Verdict
+    age: float
+    """Seconds since its slot was reserved."""
+    connections: int | None
+    kept: tuple[str, ...] = ()
+    """One sentence per stage that looked at it."""
+
+
+@attrs.frozen
+class Explanation:
+    """How one user stands: the limit, who holds the slots, and what an admission would do now."""
+
+    user: str
+    limit: int
+    holders: tuple[Holder, ...]
+    condemned: tuple[Holder, ...]
+    """Cancelled, still running; those beyond the allowance hold slots too."""
+    slots_held: int
+    waiting: int
+    """Spawns that wait for a slot."""
+    dry_run: CleanupReport
+
+    @property
+    def would_admit(self) -> bool:
+        """Would one more spawn be admitted now, cleanup included?"""
+        return self.slots_held - len(self.dry_run.reaped) + self.waiting < self.limit
+
+
+class RefusalReason(enum.Enum):
+    LIMIT = "limit"
+    """Every slot of the user is held by an actor known to be alive or newborn."""
+    REAP_PENDING = "reap_pending"
+    """Some slots are held by actors that are being removed; they come back by themselves."""
+    PROCESS_LIMIT = "process_limit"
+    """The whole process is full, or, over a cluster, the whole cluster."""
+
+
+@attrs.frozen
+class Refusal:
+    """The proof that comes with a refusal."""
+
+    user: str
+    key: str
+    reason: RefusalReason
+    limit: int
+    live: int
+    """Slots held."""
+    holders: tuple[Holder, ...]
+    condemned: int
+    stages: tuple[StageReport, ...]
+    retry_after: float
+    """Seconds after which it is worth another try, jittered."""
+
+    @property
+    def sentence(self) -> str:
+        """Why, in one short sentence that names no user: it fits into a Close frame."""
+        tried = ", ".join(dict.fromkeys(report.stage.value for report in self.stages))
+        if self.reason is RefusalReason.PROCESS_LIMIT:
+            what = f"The server is full ({self.limit} sessions)"
+        elif self.reason is RefusalReason.REAP_PENDING:
+            what = f"Limit reached: {self.live} of {self.limit} slots held, some being freed"
+        else:
+            what = f"Limit reached: {self.live} of {self.limit} sessions alive"
+        return f"{what}. Tried {tried or 'nothing'}. Retry in {self.retry_after:.0f} s."
+
+    def __str__(self) -> str:
+        who = "; ".join(f"{h.key}: {h.verdict}" for h in self.holders)
+        return f"{self.sentence} Holders: {who or 'none'}."

@@ -1,0 +1,81 @@
+"""One spawn under way: who asked for it, what it waits for, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, TypeVar
+
+import attrs
+import trio
+
+from actors import ActorRef, Exit
+
+from ._child import Child
+from ._errors import SpawnFailed, SpawnRefused, SupervisorClosed
+from ._report import Refusal, StageReport
+from ._spec import ChildSpec
+
+M = TypeVar("M")
+
+
+@attrs.frozen
+class Obtained(Generic[M]):
+    """The one manager under that key, and whether this call created it or found it."""
+
+    ref: ActorRef[M]
+    created: bool
+
+
+@attrs.frozen
+class Closed:
+    """The outcome of a spawn that the supervisor's end overtook."""
+
+
+@attrs.define(eq=False)
+class Spawn:
+    """Shared by all that asked for the same key meanwhile; exactly one of them created it."""
+
+    user: str
+    key: str
+    spec: ChildSpec[Any]
+    asked_at: float = attrs.field(init=False, factory=trio.current_time)
+    child: Child | None = attrs.field(init=False, default=None)
+    """None while it waits for a slot."""
+    stages: list[StageReport] = attrs.field(init=False, factory=list[StageReport])
+    """What was tried on its behalf."""
+    _callers: int = attrs.field(init=False, default=0)
+    _outcome: ActorRef[Any] | Exit | Refusal | Closed | None = attrs.field(init=False, default=None)
+    _done: trio.Event = attrs.field(init=False, factory=trio.Event)
+    _claimed: bool = attrs.field(init=False, default=False)
+
+    def finish(self, outcome: ActorRef[Any] | Exit | Refusal | Closed) -> None:
+        assert self._outcome is None, "a spawn ends once"
+        self._outcome = outcome
+        self._done.set()
+
+    async def wait(self) -> None:
+        """Wait for the outcome. Cancellation: see `unwanted`."""
+        self._callers += 1
+        try:
+            await self._done.wait()
+        finally:
+            self._callers -= 1
+
+    @property
+    def unwanted(self) -> bool:
+        """Nobody waits for it any more, and it has not come to an end."""
+        return self._callers == 0 and self._outcome is None
+
+    def collect(self) -> Obtained[Any]:
+        """What the caller gets. Each gets an error of its own; the first gets `created`."""
+        match self._outcome:
+            case ActorRef() as ref:
+                created, self._claimed = not self._claimed, True
+                return Obtained(ref, created)
+            case Exit() as exit:
+                raise SpawnFailed(self.user, self.key, exit)
+            case Refusal() as refusal:
+                raise SpawnRefused(refusal)
+            case Closed():
+                raise SupervisorClosed
+            case None:
+                raise AssertionError("collected before the end")

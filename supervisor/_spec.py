@@ -1,0 +1,100 @@
+"""How an actor is to be made and judged, and how a supervisor is to behave: frozen specs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from actors import (
+    DEFAULT_CAPACITY,
+    DEFAULT_CLEANUP_GRACE,
+    DEFAULT_CONNECTION_LIMIT,
+    DEFAULT_STOP_GRACE,
+    Actor,
+)
+
+M = TypeVar("M")
+
+# The product this one answers ran at most 20 sessions a user; nobody honest needed more.
+DEFAULT_LIMIT = 20
+
+Limit = int | Callable[[str], int] | Callable[[str], Awaitable[int]]
+"""A number, or a function of the user, sync or async."""
+
+
+def _seconds(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{attribute.name} must be more than 0 seconds, not {value!r}")
+
+
+def _seconds_or_none(instance: Any, attribute: attrs.Attribute[Any], value: float | None) -> None:
+    if value is not None:
+        _seconds(instance, attribute, value)
+
+
+def _not_negative(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not value >= 0:
+        raise ValueError(f"{attribute.name} must be 0 or more, not {value!r}")
+
+
+def _at_least_one(_: Any, attribute: attrs.Attribute[Any], value: int) -> None:
+    if value < 1:
+        raise ValueError(f"{attribute.name} must be 1 or more, not {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class HealthPolicy:
+    """How long each phase of an actor may take, in seconds. Every bound is finite."""
+
+    budget: float = attrs.field(default=5.0, validator=_seconds)
+    """One `handle`, or one `probe`. Past it the actor is unresponsive."""
+    ceiling: float = attrs.field(default=60.0, validator=_seconds)
+    """One `handle` that renews its budget with `progress()`: no longer than this in all."""
+    start_grace: float = attrs.field(default=10.0, validator=_seconds)
+    """`on_start`."""
+    attach_grace: float = attrs.field(default=30.0, validator=_seconds)
+    """From its start to the first connection, and from the last one to the next."""
+    idle_limit: float | None = attrs.field(default=3600.0, validator=_seconds_or_none)
+    """Without inbound traffic or work; None: it may be quiet for ever."""
+    cancel_grace: float = attrs.field(default=0.05, validator=_seconds)
+    """From cancellation to the end of its task; past it the actor is condemned."""
+
+
+@attrs.frozen
+class ChildSpec(Generic[M]):
+    """How to make one actor, and what it is allowed."""
+
+    factory: Callable[[], Actor[M]] = attrs.field(validator=attrs.validators.is_callable())
+    """Makes a fresh actor; called in its own task and a fresh context, once per incarnation."""
+    health: HealthPolicy = attrs.field(kw_only=True, factory=HealthPolicy)
+    mailbox_capacity: int = attrs.field(kw_only=True, default=DEFAULT_CAPACITY, validator=_at_least_one)
+    connection_limit: int = attrs.field(
+        kw_only=True, default=DEFAULT_CONNECTION_LIMIT, validator=_not_negative
+    )
+    stop_grace: float = attrs.field(kw_only=True, default=DEFAULT_STOP_GRACE, validator=_seconds)
+    """A stop: draining its mail and `on_stop`, in seconds. Then it is cancelled."""
+    cleanup_grace: float = attrs.field(kw_only=True, default=DEFAULT_CLEANUP_GRACE, validator=_seconds)
+    """`on_stop` after a cancellation, shielded, in seconds."""
+
+
+@attrs.frozen(kw_only=True)
+class SupervisorSpec:
+    """How a supervisor behaves; durations in seconds."""
+
+    process_limit: int | None = attrs.field(default=None, validator=attrs.validators.optional(_not_negative))
+    """Slots of all users together; None: no limit but theirs."""
+    condemned_allowance: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_not_negative)
+    )
+    """How many condemned actors of a user hold no slot; None: as many as the limit."""
+    admission_deadline: float = attrs.field(default=0.05, validator=_seconds)
+    """How long a spawn waits for answers to probes, and for actors that stop gracefully."""
+    slot_wait: float = attrs.field(default=0.0, validator=_not_negative)
+    """How long a spawn may wait for a slot, after cleanup, before it is refused."""
+    sweep_period: float = attrs.field(default=300.0, validator=_seconds)
+    sweep_jitter: float = attrs.field(default=0.1, validator=_not_negative)
+    """A part of the period, so that many processes do not sweep in step; 0: exactly the period."""
+    high_water: float = attrs.field(default=0.7, validator=_seconds)
+    """A user that reaches this part of the limit is looked through early."""

@@ -1,0 +1,365 @@
+"""Supervisor: one per process (or more; they share nothing). From user and key to the one manager."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import attrs
+import trio
+
+from actors import ActorRef, ExitReason, State
+
+from ._errors import SupervisorClosed
+from ._events import DEFAULT_CAPACITY, Events, LimitChanged, ShutdownHeld, Subscription, Swept
+from ._handlers import HandlerNursery
+from ._quota import LocalQuota, Quota
+from ._report import CleanupReport, Explanation, Holder, Stage
+from ._spawn import Obtained
+from ._spec import DEFAULT_LIMIT, ChildSpec, Limit, SupervisorSpec
+from ._sweeper import LagMeter, sweep_for_ever
+from ._table import Services
+from ._user import UserSupervisor
+
+M = TypeVar("M")
+
+# How many actors a sweep looks at before the others get a turn: some milliseconds at most.
+SWEEP_BATCH = 200
+
+
+@attrs.frozen
+class UserSnapshot:
+    """How one user stood."""
+
+    user: str
+    limit: int
+    slots_held: int
+    waiting: int
+    managers: tuple[Holder, ...]
+    condemned: tuple[Holder, ...]
+
+
+@attrs.frozen
+class Snapshot:
+    """How everybody stood at one moment. Immutable: keep it, or hand it to another thread."""
+
+    at: float
+    users: tuple[UserSnapshot, ...]
+
+    @property
+    def slots_held(self) -> int:
+        return sum(user.slots_held for user in self.users)
+
+    @property
+    def condemned(self) -> int:
+        return sum(len(user.condemned) for user in self.users)
+
+
+class Supervisor:
+    """Obtains, finds and ends the managers of all users. Made by `open_supervisor`.
+
+    Guaranteed: at most `limit` slots of a user are held at any instant; the same user and key is
+    the same manager; a refusal comes after cleanup, with the evidence on every slot holder.
+    Not guaranteed: that an actor which ignores cancellation ends. It is condemned: told, bounded,
+    watched, and in nobody's way.
+    """
+
+    def __init__(
+        self,
+        root: trio.Nursery,
+        handler_nursery: HandlerNursery,
+        events: Events,
+        *,
+        limit: Limit,
+        spec: SupervisorSpec,
+        quota: Quota,
+    ) -> None:
+        self.handler_nursery = handler_nursery
+        """Pass it to trio-websocket, or to `serve_websocket`: a crash of one handler stays there."""
+        self._root = root
+        self._limit = limit
+        self._limits: dict[str, int] = {}
+        self._users: dict[str, UserSupervisor] = {}
+        self._lag_meter = LagMeter(events)
+        self._accepting = True
+        self._services = Services(spec, events, quota, self._lag_meter.read, self._sweep)
+
+    def __repr__(self) -> str:
+        held = sum(user.table.held for user in self._users.values())
+        return f"<Supervisor {len(self._users)} users, {held} slots held>"
+
+    # Obtaining
+
+    async def get_or_spawn(self, user: str, key: str, spec: ChildSpec[M]) -> Obtained[M]:
+        """The one manager of `user` under `key`: the one that lives, or a new one.
+
+        Room is made before anybody is refused: a stuck predecessor under the key is taken over,
+        then garbage goes, then who is past his budget. User and key are exact strings. A manager
+        that is found is returned without yielding; attach to it before you wait for anything.
+
+        Worst case: twice the `admission_deadline`, plus the longest `cancel_grace`, plus
+        `slot_wait`; under a key whose last manager is stopping, plus what is left of its
+        `stop_grace`; and the new actor's own `on_start`.
+
+        Cancellation: either the manager runs and you would have had it, or it never was.
+
+        Raises:
+          SpawnRefused: every slot is held by an actor that is alive, newborn, or being removed.
+          SpawnFailed: the new actor ended before it was running.
+          SupervisorClosed: this supervisor is shutting down.
+        """
+        _check_identity(user, key)
+        here = self._users.get(user)
+        found = here.find(key) if here is not None else None
+        if found is not None:
+            return found
+        limit = await self._limit_of(user)
+        if not self._accepting:
+            raise SupervisorClosed
+        here = self._users.get(user) or self._open_user(user)
+        here.set_limit(limit)
+        return await here.get_or_spawn(key, spec)
+
+    def lookup(self, user: str, key: str) -> ActorRef[Any] | None:
+        """The ref of the manager that lives there, or None. A dying one is never handed out."""
+        here = self._users.get(user)
+        child = here.table.under(key) if here is not None else None
+        return child.ref if child is not None and child.state is State.RUNNING else None
+
+    # Ending and cleaning
+
+    async def stop_user(self, user: str, detail: str = "") -> None:
+        """Stop all managers of a user, and wait until each is gone or condemned.
+
+        Cancellation: they stop all the same.
+        """
+        here = self._users.get(user)
+        if here is not None:
+            await here.stop_all(ExitReason.STOPPED, detail)
+
+    async def cleanup(
+        self, user: str | None = None, *, until: Stage = Stage.LIVENESS, dry_run: bool = False
+    ) -> CleanupReport:
+        """Remove whom the evidence speaks against, for one user or for all; report each by name.
+
+        Works whatever the sweeper does. A dry run probes and touches nobody.
+        Cancellation: what was begun goes on.
+        """
+        if user is None:
+            users = list(self._users.values())
+        else:
+            users = [here] if (here := self._users.get(user)) is not None else []
+        reports: list[CleanupReport] = []
+
+        async def clean(here: UserSupervisor) -> None:
+            reports.append(await here.clean_up(until))
+
+        if dry_run:
+            reports = [here.dry_run(until) for here in users]
+        else:
+            async with trio.open_nursery() as nursery:
+                for here in users:
+                    nursery.start_soon(clean, here)
+        stages = tuple(stage for report in reports for stage in report.stages)
+        return CleanupReport(user, stages, dry_run)
+
+    def set_limit(self, limit: Limit, *, user: str | None = None) -> None:
+        """Change the limit of one user (a number), or of all that have none of their own.
+
+        Raising it admits those that wait at once (from a function: as soon as it has answered);
+        lowering it ends nobody.
+        """
+        events = self._services.events
+        if callable(limit):
+            if user is not None:
+                raise TypeError(f"the limit of one user, {user!r}, is a number, not a function")
+            self._limit = limit
+            self._root.start_soon(self._apply_limit_function)
+            return
+        _check_limit(limit, user)
+        if user is None:
+            self._limit = limit
+        else:
+            self._limits[user] = limit
+        events.emit(LimitChanged(events.stamp(), user, limit))
+        for here in list(self._users.values()):
+            if user in (None, here.user):
+                here.set_limit(self._limits.get(here.user, limit))
+
+    async def _apply_limit_function(self) -> None:
+        for here in list(self._users.values()):
+            here.set_limit(await self._limit_of(here.user))
+
+    async def _limit_of(self, user: str) -> int:
+        limit = self._limits.get(user, self._limit)
+        if callable(limit):
+            answer = limit(user)
+            limit = await answer if inspect.isawaitable(answer) else answer
+        _check_limit(limit, user)
+        return limit
+
+    # Insight
+
+    def explain(self, user: str) -> Explanation:
+        """Who holds the user's slots, the verdict on each, and what one more spawn would meet.
+
+        A dry run of an admission, from passive evidence alone. A user of whom nothing is here has
+        no holders, and the limit last known (0 where only a function knows it).
+        """
+        here = self._users.get(user)
+        if here is not None:
+            return here.explain()
+        limit = self._limits.get(user, self._limit)
+        nothing = CleanupReport(user, (), dry_run=True)
+        return Explanation(user, 0 if callable(limit) else limit, (), (), 0, 0, nothing)
+
+    def snapshot(self) -> Snapshot:
+        """How everybody stands now."""
+        users = tuple(_snapshot_of(here) for here in self._users.values())
+        return Snapshot(trio.current_time(), users)
+
+    def events(self, *, capacity: int = DEFAULT_CAPACITY) -> Subscription:
+        """Subscribe to all that happens from now on. Use it in a `with`, or `close()` it."""
+        return self._services.events.subscribe(capacity)
+
+    # The runtime's side
+
+    def _open_user(self, user: str) -> UserSupervisor:
+        here = self._users[user] = UserSupervisor(user, self._services, self._retire)
+        self._root.start_soon(here.run, name=f"user {user!r}")
+        return here
+
+    def _retire(self, here: UserSupervisor) -> None:
+        del self._users[here.user]
+
+    async def _sweep(self) -> CleanupReport:
+        """Look at everybody once; clean up, each in his own nursery, where there is reason to."""
+        began = trio.current_time()
+        reports: list[CleanupReport] = []
+
+        async def clean(here: UserSupervisor) -> None:
+            reports.append(await here.clean_up(Stage.LIVENESS))
+
+        async with trio.open_nursery() as nursery:
+            looked_at = 0
+            for here in list(self._users.values()):
+                if here.worth_a_visit():
+                    nursery.start_soon(clean, here)
+                looked_at += len(here.table.children)
+                if looked_at >= SWEEP_BATCH:
+                    looked_at = 0
+                    await trio.lowlevel.checkpoint()
+        stages = tuple(stage for report in reports for stage in report.stages)
+        report = CleanupReport(None, stages)
+        events, took = self._services.events, trio.current_time() - began
+        events.emit(Swept(events.stamp(), report, took))
+        return report
+
+    async def serve(self) -> None:
+        """Run the background; called by `open_supervisor` before anybody can spawn."""
+        services = self._services
+        self._root.start_soon(self._lag_meter.beat_for_ever)
+        await self._root.start(sweep_for_ever, self._sweep, services.spec, services.events, services.jitter)
+
+    async def shut_down(self) -> None:
+        """Start nothing new, stop everybody, each within its graces, and say who cannot be ended."""
+        self._accepting = False
+        async with trio.open_nursery() as nursery:
+            for here in list(self._users.values()):
+                nursery.start_soon(here.stop_all, ExitReason.SHUTDOWN, "the supervisor ends")
+        condemned = [c for here in self._users.values() for c in here.table.condemned]
+        if condemned:
+            stuck = tuple(f"{c.cell.name}: {' > '.join(c.stack())}" for c in condemned)
+            events = self._services.events
+            events.emit(ShutdownHeld(events.stamp(), stuck))
+
+
+@asynccontextmanager
+async def open_supervisor(
+    limit: Limit = DEFAULT_LIMIT,
+    *,
+    spec: SupervisorSpec | None = None,
+    quota: Quota | None = None,
+) -> AsyncGenerator[Supervisor]:
+    """A supervisor for as long as the block lasts; at its end every manager is stopped.
+
+    `limit` is a number of slots per user, or a function of the user, sync or async. The sweeper
+    runs before the block is entered.
+
+    The block ends when everything in it has: each manager gets its stop grace, also when the
+    block is cancelled, and then is cancelled. Only a condemned manager can hold the block up;
+    a ShutdownHeld event then says which, and where it hangs.
+    """
+    if not callable(limit):
+        _check_limit(limit, None)
+    failure: Exception | None = None
+    over = trio.Event()
+    async with trio.open_nursery() as outer:
+        host = _Host(limit, spec or SupervisorSpec(), quota, over)
+        supervisor: Supervisor = await outer.start(host.run)
+        try:
+            yield supervisor
+        except Exception as error:  # noqa: BLE001  # raised again below, outside of the nursery
+            failure = error
+        finally:
+            over.set()
+    if failure is not None:
+        raise failure
+
+
+@attrs.frozen(eq=False)
+class _Host:
+    """Where everything of a supervisor runs: shielded, so that its end is an orderly one."""
+
+    limit: Limit
+    spec: SupervisorSpec
+    quota: Quota | None
+    over: trio.Event
+
+    async def run(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
+        events = Events()
+        quota = LocalQuota(self.spec.process_limit) if self.quota is None else self.quota
+        # Not bounded by a deadline, but by what it waits for: stop graces, then cancellation.
+        with trio.CancelScope(shield=True):
+            async with trio.open_nursery() as root:
+                async with trio.open_nursery() as handlers:
+                    supervisor = Supervisor(
+                        root,
+                        HandlerNursery(handlers, events),
+                        events,
+                        limit=self.limit,
+                        spec=self.spec,
+                        quota=quota,
+                    )
+                    await supervisor.serve()
+                    task_status.started(supervisor)
+                    await self.over.wait()
+                    await supervisor.shut_down()
+                    handlers.cancel_scope.cancel()
+                root.cancel_scope.cancel()
+
+
+def _snapshot_of(here: UserSupervisor) -> UserSnapshot:
+    stands = here.explain()
+    return UserSnapshot(
+        here.user,
+        stands.limit,
+        stands.slots_held,
+        stands.waiting,
+        managers=stands.holders,
+        condemned=stands.condemned,
+    )
+
+
+def _check_identity(user: object, key: object) -> None:
+    for what, value in (("user", user), ("key", key)):
+        if not isinstance(value, str):
+            raise TypeError(f"{what} must be a str, exactly as it is to be compared, not {value!r}")
+
+
+def _check_limit(limit: object, user: str | None) -> None:
+    if not isinstance(limit, int) or limit < 0:
+        whose = "the limit" if user is None else f"the limit of {user!r}"
+        raise ValueError(f"{whose} must be a whole number of slots, 0 or more, not {limit!r}")

@@ -1,0 +1,351 @@
+"""UserSupervisor: the actors of one user, who may join them, and when somebody is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from functools import partial
+from typing import Any
+
+import attrs
+import trio
+
+from actors import Exit, ExitReason, State
+
+from ._admission import Settle, Try, crosses_high_water, next_move, stages_until, victims
+from ._child import Child
+from ._cleanup import anything_to_remove, dry_run, explain, reap, refusal, run_stage, see_out
+from ._events import CleanedUp, Found, Refused, Started, Waited
+from ._quota import QuotaRefused
+from ._report import CleanupReport, Explanation, Health, Stage, StageReport
+from ._spawn import Closed, Obtained, Spawn
+from ._spec import ChildSpec
+from ._table import Services, Table
+
+
+@attrs.define(eq=False, repr=False)
+class UserSupervisor:
+    """Obtains managers for one user. Decides synchronously; its own nursery runs what takes time.
+
+    It lives from the user's first spawn until nothing of the user is left.
+    """
+
+    user: str
+    _services: Services
+    _deserted: Callable[[UserSupervisor], None]
+    """Told, once, when nothing of the user is left."""
+    table: Table = attrs.field(
+        init=False, default=attrs.Factory(lambda self: self.make_table(), takes_self=True)
+    )
+    accepting: bool = attrs.field(init=False, default=True)
+    _spawns: dict[str, Spawn] = attrs.field(init=False, factory=dict[str, Spawn])
+    """By key, in order of arrival: those that wait for a slot, and those that are starting."""
+    _nursery: trio.Nursery | None = attrs.field(init=False, default=None)
+    _early: list[Callable[[], Awaitable[None]]] = attrs.field(init=False, factory=list[Any])
+    """What is to run as soon as the nursery is open."""
+    _chores: int = attrs.field(init=False, default=0)
+    _escalating: bool = attrs.field(init=False, default=False)
+    _nap: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
+    _over: trio.Event = attrs.field(init=False, factory=trio.Event)
+
+    def make_table(self) -> Table:
+        """Made once, empty."""
+        return Table(self.user, 0, self._services, self._began, self._freed)
+
+    async def run(self) -> None:
+        """Host the user's tasks until nothing of the user is left."""
+        async with trio.open_nursery() as self._nursery:
+            for task in self._early:
+                self._start_soon(task)
+            self._early.clear()
+            await self._over.wait()
+
+    @property
+    def waiting(self) -> tuple[Spawn, ...]:
+        """Spawns that need a slot, in order of arrival; not those whose own key is still held."""
+        return tuple(
+            spawn
+            for spawn in self._spawns.values()
+            if spawn.child is None and self.table.under(spawn.key) is None
+        )
+
+    def __repr__(self) -> str:
+        table = self.table
+        return (
+            f"<UserSupervisor {self.user} {table.held}/{table.limit} slots, "
+            f"{len(table.condemned)} condemned, {len(self.waiting)} waiting>"
+        )
+
+    # Obtaining a manager
+
+    def find(self, key: str) -> Obtained[Any] | None:
+        """The manager under `key`, if it lives and is within its budget. Never waits."""
+        child = self.table.under(key)
+        if child is None or child.state is not State.RUNNING:
+            return None
+        if self.table.verdict(child).health is Health.UNRESPONSIVE:
+            return None
+        self.table.emit(Found, child)
+        return Obtained(child.ref, created=False)
+
+    async def get_or_spawn(self, key: str, spec: ChildSpec[Any]) -> Obtained[Any]:
+        """As Supervisor.get_or_spawn. Callers that ask for the same key share one spawn."""
+        found = self.find(key)
+        if found is not None:
+            return found
+        spawn = self._spawns.get(key) or self._begin(key, spec)
+        try:
+            await spawn.wait()
+        finally:
+            if spawn.unwanted:
+                self._abandon(spawn)
+        return spawn.collect()
+
+    def set_limit(self, limit: int) -> None:
+        """Raising it admits those that wait, at once; lowering it ends nobody."""
+        self.table.limit = limit
+        self._grant()
+
+    def _begin(self, key: str, spec: ChildSpec[Any]) -> Spawn:
+        ahead = len(self.waiting)
+        predecessor = self.table.under(key)
+        spawn = self._spawns[key] = Spawn(self.user, key, spec)
+        if predecessor is not None:
+            self._take_over(predecessor, spawn)
+            return spawn
+        self._grant()
+        if spawn.child is None:
+            events = self._services.events
+            events.emit(Waited(events.stamp(), self.user, key, ahead))
+            self._escalate_soon()
+        return spawn
+
+    def _grant(self, heir: str | None = None) -> None:
+        """Give free slots to those that wait, in order of arrival; `heir` is the key served first."""
+        for spawn in sorted(self.waiting, key=lambda spawn: spawn.key != heir):
+            if self.table.held >= self.table.limit:
+                return
+            self._reserve(spawn)
+
+    def _reserve(self, spawn: Spawn) -> None:
+        table = self.table
+        child = spawn.child = table.reserve(spawn.key, spawn.spec)
+        self._start_soon(lambda: self._run_child(child, spawn))
+        high_water = self._services.spec.high_water
+        if crosses_high_water(table.held, limit=table.limit, high_water=high_water):
+            self.clean_up_soon()
+
+    async def _run_child(self, child: Child, spawn: Spawn) -> None:
+        """The task of one child, from its slot to its end."""
+        quota = self._services.quota
+        try:
+            await self._admit_beyond(child)
+            await child.run()
+        except QuotaRefused as refused:
+            child.cell.cancel(ExitReason.CANCELLED, "the process had no slot left")
+            self._refuse(spawn, process_limit=refused.limit)
+        finally:
+            child.make_sure_it_ended()
+            with trio.CancelScope(shield=True):  # a quota bounds its own calls; see its protocol
+                await quota.release(self.user, child.slot)
+            self.table.ended(child)
+
+    async def _admit_beyond(self, child: Child) -> None:
+        """Count the slot beyond this user. A full process is swept before anybody is refused."""
+        try:
+            await self._services.quota.admit(self.user, child.slot)
+        except QuotaRefused:
+            await self._services.sweep()
+            await self._services.quota.admit(self.user, child.slot)
+
+    def _take_over(self, predecessor: Child, spawn: Spawn) -> None:
+        """The key is held by one that is dying, or stuck: see it out; its slot goes to `spawn`."""
+        verdict, before = self.table.verdict(predecessor), self.table.held
+        if predecessor.state is State.RUNNING:
+            reap(self.table, predecessor, verdict)
+
+        async def see_out_predecessor() -> None:
+            began = trio.current_time()
+            await see_out(self.table, [predecessor])
+            found = (predecessor.finding(verdict),)
+            reaped, failed = ((), found) if predecessor.is_condemned else (found, ())
+            took = trio.current_time() - began
+            report = StageReport(Stage.TAKEOVER, before, self.table.held, reaped, (), failed, took)
+            spawn.stages.append(report)
+            self._tell_cleaned([report])
+
+        self._do(see_out_predecessor)
+
+    def _began(self, child: Child) -> None:
+        spawn = self._spawns.pop(child.key)
+        assert spawn.child is child
+        self.table.emit(Started, child, trio.current_time() - spawn.asked_at)
+        spawn.finish(child.ref)
+
+    def _freed(self, child: Child) -> None:
+        """A key, and perhaps a slot, became free; a start that was under way has failed."""
+        spawn = self._spawns.get(child.key)
+        if spawn is not None and spawn.child is child:
+            del self._spawns[child.key]
+            spawn.finish(child.cell.exit_due)
+        self._do(self._release_condemned)
+        self._grant(heir=child.key)
+        if self.waiting:
+            self._escalate_soon()
+        self._retire_if_deserted()
+
+    def _abandon(self, spawn: Spawn) -> None:
+        """Nobody waits for it any more: as if it had never been asked for."""
+        child = spawn.child
+        if child is not None:
+            child.cell.cancel(ExitReason.CANCELLED, "nobody waited for it any more")
+            self._do(lambda: see_out(self.table, [child]))
+            return
+        del self._spawns[spawn.key]
+        spawn.finish(Closed())
+        self._grant()
+        self._retire_if_deserted()
+
+    # Making room
+
+    def _escalate_soon(self) -> None:
+        """One cleanup at a time serves all that wait; a newcomer joins it."""
+        self._nap.cancel()
+        if not self._escalating:
+            self._escalating = True
+            self._do(self._escalate)
+
+    async def _escalate(self) -> None:
+        tried: list[Stage] = []
+        reports: list[StageReport] = []
+        while self.waiting:
+            match next_move(tried, until=Stage.LIVENESS, removable=self._removable()):
+                case Try(stage):
+                    tried = [*tried, stage] if stage not in tried else [stage]
+                    reports.append(await self._try(stage))
+                case Settle():
+                    self._settle(reports)
+                    tried, reports = [], []
+                    await self._sleep_while_waiting()
+        self._escalating = False
+        self._tell_cleaned(reports)
+
+    async def _try(self, stage: Stage) -> StageReport:
+        deadline = self._services.spec.admission_deadline
+        return await run_stage(self.table, stage, needed=self._needed, bound=deadline)
+
+    @property
+    def _needed(self) -> int:
+        """How many slots are missing for those that wait."""
+        return len(self.waiting) + self.table.held - self.table.limit
+
+    def _removable(self) -> bool:
+        """Does anybody stand in the way who need not, by the evidence of this moment?"""
+        verdicts = self.table.verdicts()
+        stages = stages_until(Stage.LIVENESS)
+        return any(victims(stage, verdicts, needed=self._needed) for stage in stages)
+
+    def _settle(self, reports: list[StageReport]) -> None:
+        """Everything was tried: refuse those whose wait is over."""
+        self._tell_cleaned(reports)
+        now, patience = trio.current_time(), self._services.spec.slot_wait
+        for spawn in self.waiting:
+            if now >= spawn.asked_at + patience:
+                spawn.stages.extend(reports)
+                self._refuse(spawn)
+
+    async def _sleep_while_waiting(self) -> None:
+        """Until the first wait is over, or somebody new comes, or leaves."""
+        if self.waiting:
+            self._nap = trio.CancelScope()
+            with self._nap:
+                await trio.sleep_until(self.waiting[0].asked_at + self._services.spec.slot_wait)
+
+    def _refuse(self, spawn: Spawn, *, process_limit: int | None = None) -> None:
+        del self._spawns[spawn.key]
+        report = refusal(self.table, spawn.key, spawn.stages, process_limit=process_limit)
+        events = self._services.events
+        events.emit(Refused(events.stamp(), self.user, spawn.key, report))
+        spawn.finish(report)
+
+    def _tell_cleaned(self, reports: list[StageReport]) -> None:
+        if reports:
+            events = self._services.events
+            events.emit(CleanedUp(events.stamp(), CleanupReport(self.user, tuple(reports))))
+
+    async def clean_up(self, until: Stage) -> CleanupReport:
+        """Run the stages up to `until`. Cancellation: what was begun goes on."""
+        done = trio.Event()
+        reports: list[CleanupReport] = []
+
+        async def chore() -> None:
+            stages = [await run_stage(self.table, stage) for stage in stages_until(until)]
+            self._tell_cleaned(stages)
+            reports.append(CleanupReport(self.user, tuple(stages)))
+            done.set()
+
+        self._do(chore)
+        await done.wait()
+        return reports[0]
+
+    def clean_up_soon(self) -> None:
+        """Remove in the background whom there is hard evidence against already."""
+        if anything_to_remove(self.table):
+            self._do(partial(self.clean_up, Stage.LIVENESS))
+
+    def worth_a_visit(self) -> bool:
+        """Is there evidence against anybody, or anybody who must be asked to get any?"""
+        probed = any(child.cell.pulse.has_probe for child in self.table.children)
+        return probed or anything_to_remove(self.table)
+
+    def explain(self) -> Explanation:
+        return explain(self.table, waiting=len(self.waiting))
+
+    def dry_run(self, until: Stage) -> CleanupReport:
+        return dry_run(self.table, until)
+
+    # Ending
+
+    async def stop_all(self, reason: ExitReason, detail: str) -> None:
+        """Stop every manager, and wait until each has left. Cancellation: they stop all the same."""
+        for spawn in self.waiting:
+            del self._spawns[spawn.key]
+            spawn.finish(Exit(reason, detail))
+        leaving = self.table.children
+        for child in leaving:
+            child.cell.stop(reason, detail)
+        self._do(lambda: see_out(self.table, leaving))
+        for child in leaving:
+            await child.left.wait()
+        self._retire_if_deserted()
+
+    async def _release_condemned(self) -> None:
+        """Condemned actors within the allowance hold no slot anywhere."""
+        for child in self.table.condemned[: self.table.allowance]:
+            await self._services.quota.release(self.user, child.slot)
+
+    def _do(self, chore: Callable[[], Awaitable[object]]) -> None:
+        """Run a chore in the user's nursery; the user is not over before it is."""
+        self._chores += 1
+
+        async def run_chore() -> None:
+            try:
+                await chore()
+            finally:
+                self._chores -= 1
+                self._retire_if_deserted()
+
+        self._start_soon(run_chore)
+
+    def _start_soon(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Start a task in a fresh context: nothing of the caller's leaks into it."""
+        if self._nursery is None:
+            self._early.append(task)
+        else:
+            Context().run(self._nursery.start_soon, task)
+
+    def _retire_if_deserted(self) -> None:
+        idle = not self._spawns and not self._chores
+        if idle and self.table.deserted and not self._over.is_set():
+            self._over.set()
+            self._deserted(self)
