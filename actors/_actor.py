@@ -122,6 +122,12 @@ def _crash_as_value(cell: ActorCell) -> Generator[None]:
         yield
     except Exception as error:  # noqa: BLE001  # the boundary itself
         cell.crashed(error)
+    except BaseExceptionGroup as mixed:  # a crash while being cancelled: only the crash stays here
+        crash, rest = mixed.split(Exception)
+        if crash is not None:
+            cell.crashed(crash)
+        assert rest is not None, "a group of nothing but Exceptions is an Exception"
+        raise rest from None
 
 
 async def _run_child(
@@ -148,7 +154,8 @@ async def _live(factory: Callable[[], Actor[M]], cell: ActorCell) -> None:
 async def _clean_up(actor: Actor[M], cell: ActorCell) -> None:
     """Run `on_stop`: within the stop grace, or, after a cancellation, shielded and briefly."""
     cell.pulse.enter(Phase.ON_STOP, trio.current_time())
-    if cell.pulse.state is State.STOPPING and not cell.scope.cancel_called:
+    cancelled = trio.current_effective_deadline() <= trio.current_time()
+    if cell.pulse.state is State.STOPPING and not cancelled:
         await actor.on_stop()
         return
     with trio.move_on_after(cell.cleanup_grace, shield=True):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from functools import partial
 
 import attrs
 import outcome
@@ -83,7 +84,7 @@ class ActorCell:
     children: trio.Nursery | None = attrs.field(init=False, default=None)
     """The actor's child tasks; None before and after its life."""
     hand: Envelope | None = attrs.field(init=False, default=None)
-    waiting_on: ActorCell | None = attrs.field(init=False, default=None)
+    waiting: Waiting | None = attrs.field(init=False, default=None)
     due: Exit | None = attrs.field(init=False, default=None)
     """How it will have ended; None while nothing speaks for its end."""
     over: trio.Event = attrs.field(init=False, factory=trio.Event)
@@ -96,6 +97,11 @@ class ActorCell:
     def exit_due(self) -> Exit:
         assert self.due is not None, "nothing ends without a reason"
         return self.due
+
+    @property
+    def waits_for(self) -> ActorCell | None:
+        """Whom its own task waits for; None as soon as the wait is over, even before it runs on."""
+        return self.waiting.target if self.waiting is not None and self.waiting.lasts() else None
 
     # Mail
 
@@ -110,7 +116,8 @@ class ActorCell:
         """Put into the mailbox, waiting for room if need be. Cancellation: it was not sent."""
         if self.mailbox.put_nowait(envelope):
             return
-        with Waiting(sender, self):
+        blocked = partial(self.mailbox.is_blocked, trio.lowlevel.current_task())
+        with Waiting(sender, self, blocked if envelope.reply is None else envelope.reply.awaited):
             try:
                 await self.mailbox.put_blocked(envelope)
             except Closed:
@@ -224,14 +231,16 @@ current_cell: ContextVar[ActorCell | None] = ContextVar("trouper_current_cell", 
 
 
 class Waiting:
-    """While inside, `sender` waits for `target`. A circle of such waits is a Deadlock.
+    """While inside and `lasts()`, `sender` waits for `target`. A circle of such waits is a Deadlock.
 
     Only an actor's own task counts: a child task that waits holds nobody up.
     """
 
-    __slots__ = ("_before", "_sender")
+    __slots__ = ("_before", "_sender", "lasts", "target")
 
-    def __init__(self, sender: ActorCell | None, target: ActorCell) -> None:
+    def __init__(self, sender: ActorCell | None, target: ActorCell, lasts: Callable[[], bool]) -> None:
+        self.target = target
+        self.lasts = lasts
         own = sender is not None and sender.task is trio.lowlevel.current_task()
         self._sender = sender if own else None
         if self._sender is None:
@@ -242,12 +251,12 @@ class Waiting:
             chain.append(link)
             if link is self._sender:
                 raise Deadlock(tuple(cell.name for cell in chain))
-            link = link.waiting_on
-        self._before = self._sender.waiting_on
-        self._sender.waiting_on = target
+            link = link.waits_for
+        self._before = self._sender.waiting
+        self._sender.waiting = self
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None:
         if self._sender is not None:
-            self._sender.waiting_on = self._before
+            self._sender.waiting = self._before

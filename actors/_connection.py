@@ -126,6 +126,7 @@ class Connection:
     _pings: tuple[float, ...] = attrs.field(init=False, default=())
     _reading_since: float | None = attrs.field(init=False, default=None)
     _closing: ConnectionClosed | None = attrs.field(init=False, default=None)
+    _drained: trio.Event = attrs.field(init=False, factory=trio.Event)
     _writer: trio.Event = attrs.field(init=False, factory=trio.Event)
     _pinger: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
     _at_close: dict[object, Callable[[str], None]] = attrs.field(
@@ -165,6 +166,16 @@ class Connection:
         self._outbox.append((text, size))
         self._queued_bytes += size
         self._writer.set()
+
+    async def send(self, text: str) -> None:
+        """As `send_nowait`, but wait until little is unsent: for long replies to a slow reader.
+
+        Cancellation: the message was not sent.
+        """
+        await trio.lowlevel.checkpoint()
+        while self._closing is None and self._queued_bytes > self.spec.outbox_bytes // 2:
+            await self._drained.wait()
+        self.send_nowait(text)
 
     async def receive(self) -> str:
         """The next message. Cancellation: no message is lost.
@@ -215,6 +226,7 @@ class Connection:
             return
         self._closing = closed
         self._writer.set()
+        self._drained.set()
         while self._at_close:
             _, function = self._at_close.popitem()
             function(str(closed))
@@ -276,8 +288,13 @@ class Connection:
                 await self._transport.send(text)
             except ConnectionClosed as closed:
                 self._end(closed)
+            except trio.Cancelled:
+                self._transport.abort()  # a torn frame: whatever followed would be taken for its rest
+                raise
             finally:
                 self._queued_bytes -= size
+                self._drained.set()
+                self._drained = trio.Event()
         if stalled.cancelled_caught:
             self.abort(CLOSE_SLOW, f"too slow: nothing was read for {self.spec.stall:g} s")
 

@@ -30,10 +30,16 @@ class Reply:
 
     _task: trio.lowlevel.Task | None = None
     _result: outcome.Outcome[object] | None = None
+    _awaited: bool = True
+
+    def awaited(self) -> bool:
+        """Is the answer still to come, and wanted?"""
+        return self._awaited
 
     def set(self, result: outcome.Outcome[object]) -> None:
-        if self._result is not None:
+        if not self._awaited:
             return
+        self._awaited = False
         self._result = result
         if self._task is not None:
             trio.lowlevel.reschedule(self._task, result)
@@ -48,9 +54,14 @@ class Reply:
 
         def abort(_: object) -> trio.lowlevel.Abort:
             self._task = None
+            self.abandon()
             return trio.lowlevel.Abort.SUCCEEDED
 
         return await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def abandon(self) -> None:
+        """The asker goes away."""
+        self._awaited = False
 
 
 @attrs.frozen(eq=False)
@@ -112,9 +123,15 @@ class Mailbox:
 
         def abort(_: object) -> trio.lowlevel.Abort:
             del self._senders[task]
+            if envelope.reply is not None:
+                envelope.reply.abandon()
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def is_blocked(self, task: trio.lowlevel.Task) -> bool:
+        """Does this sender still wait for room?"""
+        return task in self._senders
 
     def put_probe(self) -> Probe:
         """Queue a probe in the control lane; one that still waits there is shared."""

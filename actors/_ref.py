@@ -113,7 +113,7 @@ class ActorRef(Generic[M_contra]):
         sender = current_cell.get()
         self.cell.check_may_receive(sender)
         reply = Reply()
-        with Waiting(sender, self.cell):
+        with Waiting(sender, self.cell, reply.awaited):
             await self.cell.put(Envelope(request, reply), sender)
             return cast("R", await reply.wait())
 

@@ -1,0 +1,1 @@
+"""Examples: three small ones to read at once, and a chat server to run."""

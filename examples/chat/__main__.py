@@ -1,0 +1,132 @@
+"""Run the chat, or print a token for a script: `python -m examples.chat --help`."""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+import trio
+
+from .history import StorageError
+from .protocol import Name
+from .server import HOST, ChatSpec, Running, serve_chat
+from .tokens import SecretError, Tokens, load_secret
+
+# Everything is bounded well within this. Should the process still be here then, in seconds, it
+# prints where each thread hangs, and ends.
+DEAD_MAN = 15.0
+
+
+def main() -> int:
+    """The command line; gives the exit status."""
+    options = _parser().parse_args()
+    try:
+        secret = load_secret(options.database, os.environ)
+        if options.command == "token":
+            sys.stdout.write(Tokens(secret).issue(msgspec.convert(options.name, Name)) + "\n")
+            return 0
+    except (SecretError, msgspec.ValidationError, OSError) as error:
+        return _fail(str(error))
+    spec = ChatSpec(
+        database=options.database,
+        secret=secret,
+        http_port=options.http_port,
+        ws_port=options.ws_port,
+        limit=options.limit,
+    )
+    return _serve(spec)
+
+
+def _serve(spec: ChatSpec) -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    problem = ""
+    try:
+        trio.run(_run, spec, restrict_keyboard_interrupt_to_checkpoints=True)
+    except* StorageError as errors:
+        problem = _first(errors)
+    except* OSError as errors:
+        problem = f"{_first(errors)}; other ports can be chosen with --http-port and --ws-port"
+    except* KeyboardInterrupt:
+        problem = "interrupted twice: ended without waiting"
+    return _fail(problem) if problem else 0
+
+
+async def _run(spec: ChatSpec) -> None:
+    """Serve until SIGINT or SIGTERM, then end in order; a second one ends at once."""
+    async with trio.open_nursery() as nursery:
+        running: Running = await nursery.start(serve_chat, spec)
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            _announce(running)
+            async for _ in signals:
+                break
+        faulthandler.dump_traceback_later(DEAD_MAN, exit=True)
+        nursery.cancel_scope.cancel()
+    faulthandler.cancel_dump_traceback_later()
+
+
+def _announce(running: Running) -> None:
+    """Say where it is; the last line is for programs."""
+    lines = (
+        f"Chat:      http://{HOST}:{running.http_port}/",
+        f"WebSocket: ws://{HOST}:{running.ws_port}/ws",
+        "Ctrl-C ends it.",
+        json.dumps({"http": running.http_port, "ws": running.ws_port}),
+    )
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _first(error: BaseException) -> str:
+    """The first error in a group that is none itself, as a sentence."""
+    if isinstance(error, BaseExceptionGroup):
+        inner: tuple[BaseException, ...] = error.exceptions
+        return _first(inner[0])
+    return str(error)
+
+
+def _fail(problem: str) -> int:
+    sys.stderr.write(f"chat: {problem}\n")
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m examples.chat", description="A chat on trouper.")
+    _add_database(parser, default=Path("chat.sqlite3"))
+    parser.add_argument("--http-port", type=_port, default=8000, help="the page (0: any free; default 8000)")
+    parser.add_argument("--ws-port", type=_port, default=8765, help="WebSockets (0: any free; default 8765)")
+    parser.add_argument("--limit", type=_limit, default=20, help="sessions per user (default 20)")
+    commands = parser.add_subparsers(dest="command", metavar="token NAME")
+    token = commands.add_parser("token", help="print a token for a script, and exit")
+    token.add_argument("name")
+    _add_database(token, default=argparse.SUPPRESS)
+    return parser
+
+
+def _add_database(parser: argparse.ArgumentParser, *, default: object) -> None:
+    text = "the SQLite file (default chat.sqlite3 here); the signing secret lies beside it"
+    parser.add_argument("--database", type=Path, default=default, help=text)
+
+
+def _port(text: str) -> int:
+    return _whole_number(text, most=65535)
+
+
+def _limit(text: str) -> int:
+    return _whole_number(text, most=1_000_000)
+
+
+def _whole_number(text: str, *, most: int) -> int:
+    if not text.isdecimal() or int(text) > most:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {most}, not {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""Who is in which room, and what reaches whom: every message once, in order, without a gap."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+
+import attrs
+
+from actors import Connection, ConnectionClosed
+
+from .history import History, Stored
+from .protocol import Join, Joined, Message, Presence, TypingNow, encode
+
+# What a newcomer sees of a room, in messages: a screen or two.
+BACKLOG = 50
+
+# How many messages one read of the history brings while somebody catches up.
+PAGE = 200
+
+
+@attrs.define(eq=False)
+class Listener:
+    """One connection's view of one room: behind at first, live once it has caught up."""
+
+    connection: Connection
+    user: str
+    seq: int
+    """The last message it was sent."""
+    live: bool = False
+
+    def offer(self, seq: int, frame: str) -> None:
+        """Send a new message, if it has caught up so far; else it finds it in the history."""
+        if self.live and seq > self.seq:
+            self.seq = seq
+            self.send(frame)
+
+    def send(self, frame: str) -> None:
+        with suppress(ConnectionClosed):  # too slow: it is cut off, and resumes from its seq
+            self.connection.send_nowait(frame)
+
+
+@attrs.define(eq=False)
+class Room:
+    """One room, while somebody is in it."""
+
+    name: str
+    members: Counter[str] = attrs.field(factory=Counter[str])
+    """By user: how many of the user's sessions are in."""
+    listeners: dict[Connection, Listener] = attrs.field(factory=dict[Connection, Listener])
+    published: int = 0
+    """Counts what was published; tells whoever catches up whether he missed anything."""
+
+    def tell(self, frame: str) -> None:
+        """Send to all who listen."""
+        for listener in list(self.listeners.values()):
+            listener.send(frame)
+
+    def whisper(self, frame: str, *, by: str) -> None:
+        """Send to all but `by` what is worth nothing later: who has anything waiting goes without."""
+        for listener in list(self.listeners.values()):
+            if listener.user != by and not listener.connection.statistics().queued_bytes:
+                listener.send(frame)
+
+
+@attrs.define(eq=False)
+class Rooms:
+    """All rooms that somebody is in. A service of the server's: managers share nothing else."""
+
+    _rooms: dict[str, Room] = attrs.field(init=False, factory=dict[str, Room])
+
+    def publish(self, stored: Stored) -> None:
+        """Send a message that has just been committed to all who listen. In order of seq."""
+        room = self._rooms.get(stored.room)
+        if room is None:
+            return
+        room.published += 1
+        frame = encode(as_message(stored))
+        for listener in list(room.listeners.values()):
+            listener.offer(stored.seq, frame)
+
+    def enter(self, name: str, user: str) -> None:
+        """One more session of `user` is in the room."""
+        room = self._rooms.setdefault(name, Room(name))
+        room.members[user] += 1
+        if room.members[user] == 1:
+            room.tell(encode(Presence(name, user, "online")))
+
+    def leave(self, name: str, user: str) -> None:
+        """One session of `user` less is in the room."""
+        room = self._rooms[name]
+        room.members[user] -= 1
+        if not room.members[user]:
+            del room.members[user]
+            room.tell(encode(Presence(name, user, "offline")))
+        self._forget_if_empty(room)
+
+    def typing(self, name: str, user: str) -> None:
+        """Tell the others in the room that `user` types; dropped first when somebody is slow."""
+        self._rooms[name].whisper(encode(TypingNow(name, user)), by=user)
+
+    def unlisten(self, name: str, connection: Connection) -> None:
+        """The connection is sent nothing more of this room."""
+        room = self._rooms.get(name)
+        if room is not None:
+            room.listeners.pop(connection, None)
+            self._forget_if_empty(room)
+
+    async def listen(self, join: Join, user: str, connection: Connection, history: History) -> None:
+        """Send `joined`, then what came after `since`, and from then on everything as it comes.
+
+        Nothing is missed or doubled between the history and what is live: it is live only once a
+        read began and ended with nothing published in between. Raises ConnectionClosed.
+        """
+        name = join.room
+        latest = await history.last_seq(name)
+        room = self._rooms.get(name)
+        if room is None:
+            return  # left again meanwhile
+        start = max(0, latest - BACKLOG) if join.since is None else join.since
+        connection.send_nowait(encode(Joined(name, sorted(room.members), latest)))
+        listener = room.listeners[connection] = Listener(connection, user, start)
+        connection.call_at_close((self, name), lambda _: self.unlisten(name, connection))
+        while room.listeners.get(connection) is listener:
+            mark = room.published
+            page = await history.after(name, listener.seq, limit=PAGE)
+            for stored in page:
+                await connection.send(encode(as_message(stored)))
+                listener.seq = stored.seq
+            if len(page) < PAGE and room.published == mark:
+                listener.live = True
+                return
+
+    def _forget_if_empty(self, room: Room) -> None:
+        if not room.members and not room.listeners:
+            self._rooms.pop(room.name, None)
+
+
+def as_message(stored: Stored) -> Message:
+    """A stored message as it goes over the wire."""
+    return Message(stored.room, stored.seq, stored.user, stored.text, stored.at, stored.id)

@@ -1,0 +1,141 @@
+"""The whole server: history outside, supervisor inside it, and the two listeners inside that."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import attrs
+import hypercorn.config
+import hypercorn.trio
+import trio
+
+from actors.websocket import WebSocketSpec, serve_websocket
+from supervisor import (
+    Condemned,
+    Event,
+    EventsLost,
+    HandlerFailed,
+    HealthPolicy,
+    Refused,
+    ShutdownHeld,
+    Stalled,
+    Subscription,
+    Supervisor,
+    SweeperFailed,
+    Terminal,
+    open_supervisor,
+)
+
+from .edge import Edge
+from .history import open_history
+from .protocol import FRAME_LIMIT
+from .rooms import Rooms
+from .session import ChatServices
+from .tokens import Tokens
+from .web import Page
+
+HOST = "127.0.0.1"
+
+logger = logging.getLogger("examples.chat")
+
+
+@attrs.frozen(kw_only=True)
+class ChatSpec:
+    """What one server is told."""
+
+    database: Path
+    secret: str = attrs.field(repr=False)
+    http_port: int = 8000
+    ws_port: int = 8765
+    limit: int = 20
+    health: HealthPolicy = attrs.field(factory=HealthPolicy)
+    websocket: WebSocketSpec = attrs.field(factory=lambda: WebSocketSpec(message_bytes=FRAME_LIMIT))
+
+
+@attrs.frozen
+class Running:
+    """What is known once both listeners accept."""
+
+    http_port: int
+    ws_port: int
+    supervisor: Supervisor
+
+
+async def serve_chat(
+    spec: ChatSpec,
+    *,
+    task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled; then tell the clients, stop every session, and commit what was said.
+
+    The supervisor stands outside of the servers: a crash in one of them ends them, in order,
+    and not the other way round.
+    """
+    rooms = Rooms()
+    tokens = Tokens(spec.secret)
+    async with (
+        open_history(spec.database, publish=rooms.publish) as history,
+        open_supervisor(spec.limit) as supervisor,
+        trio.open_nursery() as nursery,
+    ):
+        nursery.start_soon(_log, supervisor.events())
+        edge = Edge(supervisor, tokens, ChatServices(rooms, history), spec.health)
+        listeners = await nursery.start(
+            partial(
+                serve_websocket,
+                edge.serve,
+                spec.ws_port,
+                host=HOST,
+                spec=spec.websocket,
+                handler_nursery=supervisor.handler_nursery,
+            )
+        )
+        ws_port = listeners[0].socket.getsockname()[1]
+        page = Page(supervisor, tokens, edge.refusals, f"ws://{HOST}:{ws_port}{spec.websocket.path}")
+        http_port = await nursery.start(_serve_page, page, spec.http_port)
+        task_status.started(Running(http_port, ws_port, supervisor))
+
+
+async def _serve_page(page: Page, port: int, *, task_status: trio.TaskStatus[int]) -> None:
+    config = hypercorn.config.Config()
+    config.bind = [f"{HOST}:{port}"]
+    config.graceful_timeout = 0.5
+    config.loglevel = "WARNING"
+    async with trio.open_nursery() as nursery:
+        # Starlette's and Hypercorn's types of ASGI differ, though in words only.
+        serve = partial(cast("Any", hypercorn.trio).serve, page.app(), config, mode="asgi")
+        binds: list[str] = await nursery.start(serve)
+        task_status.started(int(binds[0].rpartition(":")[2]))
+
+
+async def _log(events: Subscription) -> None:
+    """Say in the log what an operator of this example wants to know. No texts, no tokens."""
+    with events:
+        async for event in events:
+            line = _line(event)
+            if line is not None:
+                logger.log(*line)
+
+
+def _line(event: Event | EventsLost) -> tuple[int, str] | None:
+    match event:
+        case Terminal(user=user, key=key, exit=how):
+            line = logging.INFO, f"session {key!r} of {user!r} ended: {how}"
+        case Refused(refusal=refusal):
+            line = logging.WARNING, f"refused {refusal.user!r}: {refusal.sentence}"
+        case Condemned(user=user, key=key, stack=stack):
+            line = logging.ERROR, f"session {key!r} of {user!r} ignores cancellation: {stack}"
+        case HandlerFailed(name=name, error=error):
+            line = logging.ERROR, f"handler {name} failed: {error!r}"
+        case SweeperFailed(error=error, restart_in=delay):
+            line = logging.ERROR, f"sweeper crashed ({error!r}), restarts in {delay:g} s"
+        case Stalled(duration=duration):
+            line = logging.WARNING, f"the event loop stood still for {duration:.2f} s"
+        case ShutdownHeld(holders=holders):
+            line = logging.ERROR, f"cannot end because of {holders}"
+        case _:
+            return None
+    return line

@@ -1,0 +1,42 @@
+/** The page's few HTTP requests. What goes wrong comes back as an ApiError with a sentence for people. */
+
+const TIMEOUT = 8000;
+
+export class ApiError extends Error {
+  constructor(status, sentence) {
+    super(sentence);
+    this.status = status;
+  }
+}
+
+export const loadConfig = () => request("/config.json");
+
+export const logIn = (name) =>
+  request("/login", { method: "POST", body: JSON.stringify({ name }) });
+
+export const loadSessions = (token) => request("/sessions", { token });
+
+export const wedge = (token, session) =>
+  request("/wedge", { token, method: "POST", body: JSON.stringify({ session }) });
+
+async function request(path, { token, ...options } = {}) {
+  const headers = { "Content-Type": "application/json" };
+  if (token) headers.Authorization = `Bearer ${token}`;
+  const response = await reach(path, { ...options, headers });
+  if (!response.ok) throw new ApiError(response.status, await sentenceOf(response));
+  return response.status === 204 ? null : response.json();
+}
+
+async function reach(path, options) {
+  try {
+    return await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT), ...options });
+  } catch {
+    // Status 0: no answer at all, as opposed to an answer which says no.
+    throw new ApiError(0, "The server cannot be reached. Is it still running?");
+  }
+}
+
+async function sentenceOf(response) {
+  const answer = await response.json().catch(() => null);
+  return answer?.error ?? `The server answered ${response.status} ${response.statusText}.`;
+}
