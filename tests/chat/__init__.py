@@ -1,0 +1,1 @@
+"""The chat example, from its wire protocol to its server."""
