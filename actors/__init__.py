@@ -27,8 +27,12 @@ This package knows one actor and nothing of supervision: most programs get their
 `supervisor.open_supervisor()`.
 """
 
-from ._actor import Actor, run_actor
-from ._cell import (
+from ._conflict import refuse_overwritten
+
+refuse_overwritten()
+
+from ._actor import Actor, run_actor  # noqa: E402
+from ._cell import (  # noqa: E402
     DEFAULT_CLEANUP_GRACE,
     DEFAULT_CONNECTION_LIMIT,
     DEFAULT_STOP_GRACE,
@@ -39,8 +43,8 @@ from ._cell import (
     Detached,
     Notice,
 )
-from ._connection import Connection, ConnectionSpec, ConnectionStatistics, Transport
-from ._errors import (
+from ._connection import Connection, ConnectionStatistics, Transport  # noqa: E402
+from ._errors import (  # noqa: E402
     ActorCrashed,
     ActorError,
     ActorStopped,
@@ -50,11 +54,12 @@ from ._errors import (
     MailboxFull,
     TooManyConnections,
 )
-from ._lifecycle import Exit, ExitReason, State
-from ._mailbox import DEFAULT_CAPACITY, Probe
-from ._manager import UserManager, attach, attached_to
-from ._pulse import Phase, Pulse
-from ._ref import ActorRef, ActorStatistics, Request
+from ._lifecycle import Exit, ExitReason, State  # noqa: E402
+from ._mailbox import DEFAULT_CAPACITY, Probe  # noqa: E402
+from ._manager import UserManager, attach, attached_to  # noqa: E402
+from ._pulse import Phase, Pulse  # noqa: E402
+from ._ref import ActorRef, ActorStatistics, Request  # noqa: E402
+from ._silence import ConnectionSpec  # noqa: E402
 
 __all__ = [
     "DEFAULT_CAPACITY",

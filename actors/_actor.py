@@ -148,7 +148,7 @@ async def _live(factory: Callable[[], Actor[M]], cell: ActorCell) -> None:
         with _crash_as_value(cell):
             await _work(actor, cell)
     finally:
-        await _clean_up(actor, cell)
+        await _clean_up(actor, cell)  # noqa: ASYNC102  # it bounds itself
 
 
 async def _clean_up(actor: Actor[M], cell: ActorCell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -10,6 +11,7 @@ import attrs
 import trio
 
 from ._errors import ConnectionClosed
+from ._silence import ConnectionSpec, Dead, Ping, Wait, next_step
 
 CLOSE_GOING_AWAY = 1001
 CLOSE_ERROR = 1011
@@ -24,23 +26,9 @@ _MESSAGE_OVERHEAD = 64
 # A pinger that wakes this many seconds late was itself held up: nobody is convicted by that wait.
 _LATE = 0.5
 
-
-@attrs.frozen
-class ConnectionSpec:
-    """The durations (seconds) and sizes (bytes) of one connection."""
-
-    outbox_bytes: int = 256 * 1024
-    """More than that unsent: the peer is slow and is cut off."""
-    stall: float = 10.0
-    """One message that cannot be written for so long: the same."""
-    quiet: float = 20.0
-    """No inbound byte for so long: ping."""
-    ping_timeout: float = 2.0
-    """No inbound byte so long after the ping: ping again."""
-    second_chance: float = 4.0
-    """And none so long after the second: dead."""
-    close_grace: float = 1.0
-    """For flushing and the closing handshake; then the wire is cut."""
+# A handler that does not read for so long has paused, and the answer to a ping may lie unread, in seconds.
+# A shorter gap between two `receive` is none: who polls would never find out that the peer is gone.
+_PAUSE = 0.5
 
 
 class Transport(Protocol):
@@ -73,41 +61,20 @@ class Transport(Protocol):
 
 
 @attrs.frozen
-class Wait:
-    until: float
-
-
-@attrs.frozen
-class Ping:
-    """Ask the peer for a sign of life."""
-
-
-@attrs.frozen
-class Dead:
-    silent_for: float
-
-
-def next_step(
-    *, last_inbound: float, pings: tuple[float, ...], spec: ConnectionSpec, now: float
-) -> Wait | Ping | Dead:
-    """What to do about a peer heard last at `last_inbound` and pinged at `pings` since. Pure."""
-    if not pings:
-        due = last_inbound + spec.quiet
-        return Ping() if now >= due else Wait(due)
-    patience = spec.ping_timeout if len(pings) == 1 else spec.second_chance
-    due = pings[-1] + patience
-    if now < due:
-        return Wait(due)
-    return Ping() if len(pings) == 1 else Dead(now - last_inbound)
-
-
-@attrs.frozen
 class ConnectionStatistics:
     """A snapshot of one connection."""
 
     last_inbound: float
     queued_bytes: int
     unanswered_pings: int
+
+
+def _first(group: BaseExceptionGroup[ConnectionClosed]) -> ConnectionClosed:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, ConnectionClosed)
+    return error
 
 
 @attrs.define(eq=False, repr=False)
@@ -124,10 +91,17 @@ class Connection:
     _outbox: deque[tuple[str, int]] = attrs.field(init=False, factory=deque[tuple[str, int]])
     _queued_bytes: int = attrs.field(init=False, default=0)
     _pings: tuple[float, ...] = attrs.field(init=False, default=())
-    _reading_since: float | None = attrs.field(init=False, default=None)
+    _reading_since: float = attrs.field(init=False, default=-math.inf)
+    """Since when the handler reads without a pause; silence counts from then."""
+    _paused_at: float = attrs.field(init=False, default=-math.inf)
+    """When the last `receive` ended; infinity during one."""
     _closing: ConnectionClosed | None = attrs.field(init=False, default=None)
     _drained: trio.Event = attrs.field(init=False, factory=trio.Event)
     _writer: trio.Event = attrs.field(init=False, factory=trio.Event)
+    _written: trio.Event = attrs.field(init=False, factory=trio.Event)
+    """Set when the writer has ended and the wire is free for the goodbye."""
+    _open: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
+    """Around the handler; cancelled when the connection begins to close."""
     _pinger: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
     _at_close: dict[object, Callable[[str], None]] = attrs.field(
         init=False, factory=dict[object, Callable[[str], None]]
@@ -185,18 +159,24 @@ class Connection:
         """
         if self._closing is not None:
             raise ConnectionClosed(self._closing.code, self._closing.reason)
-        self._reading_since = trio.current_time()
+        if not self._reads:
+            self._reading_since = trio.current_time()
+        self._paused_at = math.inf
         try:
             return await self._transport.receive()
         except ConnectionClosed as closed:
             self._end(closed)
             raise
         finally:
-            self._reading_since = None
+            self._paused_at = trio.current_time()
+
+    @property
+    def _reads(self) -> bool:
+        return trio.current_time() - self._paused_at < _PAUSE
 
     def check(self) -> None:
         """Ask a peer that is not heard right now for a sign of life, without waiting for `quiet`."""
-        if self._pings or self._closing is not None or self._reading_since is None:
+        if self._pings or self._closing is not None or not self._reads:
             return
         if trio.current_time() - self._transport.last_inbound >= self.spec.ping_timeout:
             self._ping()
@@ -225,6 +205,7 @@ class Connection:
         if self._closing is not None:
             return
         self._closing = closed
+        self._open.cancel()
         self._writer.set()
         self._drained.set()
         while self._at_close:
@@ -244,26 +225,33 @@ class Connection:
         handler returns. A ConnectionClosed that leaves the handler is a normal end.
         """
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._write_until_closed, nursery.cancel_scope)
+            nursery.start_soon(self._write_until_closed)
             nursery.start_soon(self._keep_alive)
             try:
-                await handler(self)
+                await self._handle(handler)
                 self.close()
-            except ConnectionClosed as closed:
-                self._end(closed)
             except Exception:
                 self.close(CLOSE_ERROR, "internal error")
                 raise
             finally:
                 self.close(CLOSE_GOING_AWAY, "going away")
-                await self._say_goodbye()
+                await self._say_goodbye()  # noqa: ASYNC102  # it bounds itself
                 nursery.cancel_scope.cancel()
+
+    async def _handle(self, handler: Callable[[Connection], Awaitable[None]]) -> None:
+        """Run the handler while the connection is open. Also in a group, ConnectionClosed is no error."""
+        try:
+            with self._open:
+                await handler(self)
+        except* ConnectionClosed as group:
+            self._end(_first(group))
 
     async def _say_goodbye(self) -> None:
         """Flush and close, bounded, also while everything around is being cancelled."""
         assert self._closing is not None
         with trio.move_on_after(self.spec.close_grace, shield=True):
             try:
+                await self._written.wait()
                 while self._outbox:
                     await self._transport.send(self._outbox.popleft()[0])
                 await self._transport.aclose(self._closing.code, self._closing.reason)
@@ -271,15 +259,17 @@ class Connection:
                 self._drop_outbox()
         self._transport.abort()
 
-    async def _write_until_closed(self, connection: trio.CancelScope) -> None:
-        """The only writer. When the connection begins to close, the handler is cancelled."""
-        while self._closing is None:
-            while self._outbox and self._closing is None:
-                await self._write_one()
-            if self._closing is None:
-                self._writer = trio.Event()
-                await self._writer.wait()
-        connection.cancel()
+    async def _write_until_closed(self) -> None:
+        """The only writer until the connection begins to close."""
+        try:
+            while self._closing is None:
+                while self._outbox and self._closing is None:
+                    await self._write_one()
+                if self._closing is None:
+                    self._writer = trio.Event()
+                    await self._writer.wait()
+        finally:
+            self._written.set()
 
     async def _write_one(self) -> None:
         text, size = self._outbox.popleft()
@@ -312,7 +302,7 @@ class Connection:
 
     def _step(self) -> Wait | Ping | Dead:
         now = trio.current_time()
-        if self._reading_since is None:
+        if not self._reads:
             self._pings = ()
             return Wait(now + self.spec.quiet)
         heard = max(self._transport.last_inbound, self._reading_since)

@@ -55,15 +55,21 @@ def attach(ref: ActorRef[Any], connection: Connection) -> Generator[None]:
     """While inside, `connection` belongs to the manager behind `ref`.
 
     Raises, before anything happened:
+      ConnectionClosed: the connection is ending already, and so proves nothing.
       ActorStopped: the manager is dead or dying.
       TooManyConnections: its spec allows no more.
       TypeError: that actor is no UserManager.
+      ValueError: the connection is attached to it already.
     """
     cell = ref.cell
+    if connection.closed is not None:
+        raise ConnectionClosed(connection.closed.code, connection.closed.reason)
     if not accepts_mail(cell.pulse.state):
         raise ActorStopped(cell.name, cell.exit_due)
     if cell.pulse.connections is None:
         raise TypeError(f"{cell.name!r} holds no connections: make its class a UserManager")
+    if connection in cell.held:
+        raise ValueError(f"{connection!r} is attached to {cell.name!r} already")
     if cell.pulse.connections >= cell.connection_limit:
         raise TooManyConnections(cell.name, cell.connection_limit)
     cell.call_at_end(connection, partial(_close, connection))

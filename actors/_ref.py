@@ -15,10 +15,11 @@ from ._pulse import Pulse
 
 M_contra = TypeVar("M_contra", contravariant=True)
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Request(Generic[R]):
-    """Base of a message that has an answer; `R` is the type of the answer.
+class Request(Generic[R_co]):
+    """Base of a message that has an answer; its parameter is the type of the answer.
 
     With `class Count(Request[int])`, `await ref.ask(Count())` is an int. The answer is what
     `handle` returns.

@@ -23,8 +23,9 @@ import trio
 import trio_websocket
 import wsproto.utilities
 
-from ._connection import Connection, ConnectionSpec
+from ._connection import Connection
 from ._errors import ConnectionClosed
+from ._silence import ConnectionSpec
 
 
 @attrs.frozen
@@ -61,7 +62,7 @@ _INBOUND_QUEUE = 4
 _TCP_USER_TIMEOUT = 10_000
 
 
-async def serve_websocket(
+async def serve_websocket(  # noqa: ASYNC128  # `serve_listeners` calls `started`
     handler: Handler,
     port: int,
     *,
@@ -124,9 +125,10 @@ def _noting(handler: Handler, crash: list[Exception]) -> Handler:
     async def noted(connection: Connection) -> None:
         try:
             await handler(connection)
-        except ConnectionClosed:
-            raise
-        except Exception as error:  # noqa: BLE001  # raised again below
+        except Exception as error:
+            _, other = ExceptionGroup("", [error]).split(ConnectionClosed)
+            if other is None:  # the normal end, perhaps out of a nursery
+                raise
             crash.append(error)
             connection.close(1011, "internal error")
 
@@ -248,7 +250,7 @@ class _Transport:
             await self._websocket.ping()
 
     async def aclose(self, code: int, reason: str) -> None:
-        await self._websocket.aclose(code, _fitting(reason))
+        await self._websocket.aclose(code, reason)  # wsproto cuts the reason to what a frame holds
         await self._wire.linger()
 
     def abort(self) -> None:
@@ -259,11 +261,6 @@ def _translated(closed: trio_websocket.ConnectionClosed) -> ConnectionClosed:
     if closed.reason is None:
         return ConnectionClosed(1006, "the wire was cut")
     return ConnectionClosed(closed.reason.code, closed.reason.reason or "")
-
-
-def _fitting(reason: str) -> str:
-    """A Close frame holds at most 123 bytes of reason; cut at a character."""
-    return reason.encode()[:123].decode(errors="ignore")
 
 
 def _peer_of(stream: trio.abc.HalfCloseableStream) -> str:

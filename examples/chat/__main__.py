@@ -85,10 +85,8 @@ def _announce(running: Running) -> None:
 
 def _first(error: BaseException) -> str:
     """The first error in a group that is none itself, as a sentence."""
-    if isinstance(error, BaseExceptionGroup):
-        inner: tuple[BaseException, ...] = error.exceptions
-        return _first(inner[0])
-    return str(error)
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return _first(inner[0]) if inner else str(error)
 
 
 def _fail(problem: str) -> int:

@@ -1,0 +1,53 @@
+"""Is the peer still there? What to do about one that is silent. Pure."""
+
+from __future__ import annotations
+
+import attrs
+
+
+@attrs.frozen
+class ConnectionSpec:
+    """The durations (seconds) and sizes (bytes) of one connection."""
+
+    outbox_bytes: int = 256 * 1024
+    """More than that unsent: the peer is slow and is cut off."""
+    stall: float = 10.0
+    """One message that cannot be written for so long: the same."""
+    quiet: float = 20.0
+    """No inbound byte for so long: ping."""
+    ping_timeout: float = 2.0
+    """No inbound byte so long after the ping: ping again."""
+    second_chance: float = 4.0
+    """And none so long after the second: dead."""
+    close_grace: float = 0.4
+    """For flushing and the closing handshake; then the wire is cut. Longer than a slow round trip,
+    and short enough that a teardown stays under half a second."""
+
+
+@attrs.frozen
+class Wait:
+    until: float
+
+
+@attrs.frozen
+class Ping:
+    """Ask the peer for a sign of life."""
+
+
+@attrs.frozen
+class Dead:
+    silent_for: float
+
+
+def next_step(
+    *, last_inbound: float, pings: tuple[float, ...], spec: ConnectionSpec, now: float
+) -> Wait | Ping | Dead:
+    """What to do about a peer heard last at `last_inbound` and pinged at `pings` since. Pure."""
+    if not pings:
+        due = last_inbound + spec.quiet
+        return Ping() if now >= due else Wait(due)
+    patience = spec.ping_timeout if len(pings) == 1 else spec.second_chance
+    due = pings[-1] + patience
+    if now < due:
+        return Wait(due)
+    return Ping() if len(pings) == 1 else Dead(now - last_inbound)
