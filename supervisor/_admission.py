@@ -73,10 +73,11 @@ def victims(stage: Stage, verdicts: Mapping[str, Verdict], *, needed: int) -> tu
     """The keys that `stage` removes, when `needed` slots are wanted besides.
 
     All that are bad; then, in the garbage stage, as few as will do of those whose client has gone
-    and not come back, the longest gone first.
+    and not come back, the longest gone first. They stay where removing the bad is room enough,
+    those of a later stage included.
     """
     bad = [key for key, verdict in verdicts.items() if removed_by(verdict) is stage]
-    short = needed - len(bad)
+    short = needed - sum(removed_by(verdict) is not None for verdict in verdicts.values())
     if stage is not Stage.GARBAGE or short <= 0:
         return tuple(bad)
     gone = [key for key, verdict in verdicts.items() if _is_resumable(verdict)]

@@ -123,4 +123,3 @@ def _where(task: trio.lowlevel.Task) -> Iterator[str]:
     for nursery in task.child_nurseries:
         for child in nursery.child_tasks:
             yield from _where(child)
-

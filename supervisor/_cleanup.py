@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import trio
 
-from actors import attached_to
+from actors import State, attached_to
 
 from ._admission import REASONS, refusal_reason, removed_by, retry_after, stages_until, victims
 from ._child import Child
@@ -24,6 +24,9 @@ from ._report import (
 )
 from ._table import Table
 
+# Exactly at the end of its allowance nobody is late; so much past it he is, in seconds.
+PAST = 0.01
+
 
 async def run_stage(
     table: Table, stage: Stage, *, needed: int = 0, bound: float | None = None
@@ -40,13 +43,22 @@ async def run_stage(
     looked_at = [(child, verdicts[child.key]) for child in table.children]
     chosen = set(victims(stage, verdicts, needed=needed))
     leaving = [child for child in table.children if child.key in chosen]
+    going = _going(table, stage, needed=needed)
     for child, verdict in looked_at:
         if child in leaving:
             reap(table, child, verdict)
         elif verdict.health is Health.UNKNOWN:
             table.emit(Voided, child, verdict)
-    await see_out(table, leaving, bound=bound)
+    await see_out(table, [*leaving, *going], bound=bound)
     return _report(table, stage, before, began, looked_at, leaving)
+
+
+def _going(table: Table, stage: Stage, *, needed: int) -> list[Child]:
+    """Those that are on their way out by another's hand: their slots count as soon as they are free."""
+    politely = needed > 0 and stage is Stage.GARBAGE
+    return [
+        child for child in table.children if child.cancelled or (politely and child.state is State.STOPPING)
+    ]
 
 
 def reap(table: Table, child: Child, verdict: Verdict) -> None:
@@ -67,17 +79,24 @@ async def see_out(table: Table, leaving: Sequence[Child], *, bound: float | None
     if bound is not None:
         await _wait_left(polite, until=began + bound)
         return
-    await _wait_left(polite, until=max((child.stop_by for child in polite), default=began))
-    late = [child for child in polite if not child.left.is_set()]
-    for child in late:
+    async with trio.open_nursery() as nursery:
+        for child in polite:
+            nursery.start_soon(_see_out_polite, table, child)
+
+
+async def _see_out_polite(table: Table, child: Child) -> None:
+    await _wait_left([child], until=child.stop_by)
+    if not child.left.is_set():
         child.cancel("its stop grace is over")
-    await _see_out_cancelled(table, late)
+        await _see_out_cancelled(table, [child])
 
 
 async def _see_out_cancelled(table: Table, cancelled: Sequence[Child]) -> None:
-    await _wait_left(cancelled, until=max((child.cancelled_by for child in cancelled), default=0.0))
-    for child in cancelled:
-        table.condemn(child)
+    for due in sorted({child.cancelled_by for child in cancelled}):
+        await _wait_left(cancelled, until=due)
+        for child in cancelled:
+            if child.cancelled_by <= due:
+                table.condemn(child)
 
 
 async def _wait_left(leaving: Iterable[Child], *, until: float) -> None:
@@ -95,8 +114,8 @@ async def _ask_for_life(table: Table, bound: float | None) -> None:
     for child in table.children:
         for connection in attached_to(child.ref):
             connection.check()
-    budgets = [child.spec.health.budget for child in table.children]
-    with trio.move_on_after(bound if bound is not None else max(budgets, default=0.0)):
+    budgets = [child.spec.health.budget for child in table.children if child.cell.pulse.has_probe]
+    with trio.move_on_after(bound if bound is not None else max(budgets, default=0.0) + PAST):
         for probe in probes:
             if probe is not None:
                 await probe.done.wait()
@@ -163,7 +182,8 @@ def refusal(
     table: Table, key: str, stages: Sequence[StageReport], *, process_limit: int | None = None
 ) -> Refusal:
     """The proof for a refusal at this moment: the verdict on every slot holder, as of now."""
-    holders = _holders(table, stages)
+    # A full process has reserved a slot already for the one that it refuses.
+    holders = tuple(holder for holder in _holders(table, stages) if holder.key != key)
     beyond = table.condemned[table.allowance :]
     verdicts = [h.verdict for h in holders] + [table.verdict(child) for child in beyond]
     full = process_limit is not None
@@ -172,7 +192,7 @@ def refusal(
         key,
         reason=RefusalReason.PROCESS_LIMIT if full else refusal_reason(verdicts),
         limit=table.limit if process_limit is None else process_limit,
-        live=table.held,
+        live=table.held if process_limit is None else process_limit,
         holders=holders,
         condemned=len(table.condemned),
         stages=tuple(stages),

@@ -11,7 +11,7 @@ def refuse_supervisord() -> None:
     for entry in sys.path:
         if (Path(entry) / "supervisor" / "supervisord.py").is_file():
             raise ImportError(
-                "trouper and supervisord both install a package named 'supervisor', and both are "
-                f"installed here (supervisord's is in {entry or '.'!r}): keep them in separate "
-                "virtual environments, then reinstall trouper"
+                "trouper and supervisord both install a package named 'supervisor', and both are installed "
+                f"here (supervisord's is in {entry or '.'!r}): keep them in separate virtual environments, "
+                "then reinstall trouper"
             )

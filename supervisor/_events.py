@@ -232,6 +232,8 @@ class Subscription:
     """
 
     def __init__(self, register: dict[Subscription, None], capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError(f"a subscription holds 1 event or more, not {capacity!r}")
         self._register = register
         self._capacity = capacity
         self._waiting: deque[Event] = deque()
@@ -252,14 +254,14 @@ class Subscription:
         self._lost = 0
         events = [*lost, *self._waiting]
         self._waiting.clear()
-        self._news = trio.Event()
         return events
 
     async def receive(self) -> Event | EventsLost:
         """The next event. Cancellation: nothing is lost."""
         await trio.lowlevel.checkpoint()
         while not self._waiting:
-            self._news = trio.Event()
+            if self._news.is_set():
+                self._news = trio.Event()
             await self._news.wait()
         if self._lost:
             lost, self._lost = EventsLost(self._lost), 0

@@ -25,10 +25,9 @@ def judge(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict:
             return _within(
                 Health.STARTING,
                 f"{pulse.phase.value} for {now - pulse.since:.3g} s",
-                pulse.since,
-                policy.start_grace,
                 now,
                 lag,
+                (pulse.since, policy.start_grace),
             )
         case State.STOPPING:
             return _judge_stopping(pulse, policy, now, lag)
@@ -37,10 +36,9 @@ def judge(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict:
             return _within(
                 Health.STOPPING,
                 f"cancelled {now - pulse.cancelled_at:.3g} s ago, {pulse.phase.value}",
-                pulse.cancelled_at,
-                policy.cancel_grace,
                 now,
                 lag,
+                (pulse.cancelled_at, policy.cancel_grace),
             )
         case State.CONDEMNED:
             return Verdict(Health.CONDEMNED, f"cancelled and still running, {pulse.phase.value}")
@@ -55,10 +53,9 @@ def _judge_stopping(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) ->
     return _within(
         Health.STOPPING,
         f"asked to stop, {pulse.phase.value} for {now - pulse.since:.3g} s",
-        pulse.stop_by,
-        policy.cancel_grace,
         now,
         lag,
+        (pulse.stop_by, policy.cancel_grace),
     )
 
 
@@ -75,7 +72,7 @@ def _judge_running(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> 
         return work
     if connection is not None:
         return connection
-    return _judge_activity(pulse, policy, now)
+    return _judge_activity(pulse, policy, now, lag)
 
 
 def _judge_work(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict | None:
@@ -83,12 +80,12 @@ def _judge_work(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Ver
     if pulse.phase not in {Phase.HANDLE, Phase.PROBE}:
         return None
     renewed = max(pulse.since, pulse.progressed_at)
-    allowance = min(policy.budget, pulse.since + policy.ceiling - renewed)
     what = f"({type(pulse.hand).__name__})" if pulse.phase is Phase.HANDLE else ""
     evidence = f"{pulse.phase.value}{what} for {now - pulse.since:.3g} s, budget {policy.budget:g} s"
     if pulse.progressed_at:
         evidence += f", progress {now - pulse.progressed_at:.3g} s ago, ceiling {policy.ceiling:g} s"
-    return _within(Health.BUSY, evidence, renewed, allowance, now, lag)
+    bounds = (renewed, policy.budget), (pulse.since, policy.ceiling)
+    return _within(Health.BUSY, evidence, now, lag, *bounds)
 
 
 def _judge_connections(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict | None:
@@ -101,18 +98,19 @@ def _judge_connections(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag)
     verdict = _within(
         Health.DISCONNECTED if pulse.ever_connected else Health.STARTING,
         f"{evidence}, attach grace {policy.attach_grace:g} s",
-        since,
-        policy.attach_grace,
         now,
         lag,
+        (since, policy.attach_grace),
     )
     if verdict.health is Health.UNRESPONSIVE:
         return Verdict(Health.DISCONNECTED, f"abandoned: {verdict.evidence}")
     return verdict
 
 
-def _judge_activity(pulse: Pulse, policy: HealthPolicy, now: float) -> Verdict:
-    quiet = now - pulse.active_at
+def _judge_activity(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict:
+    """Is it used? While the loop stalled nothing could come in: that time is not quiet time."""
+    stalled = lag.duration if lag.resumed_at > pulse.active_at else 0.0
+    quiet = now - pulse.active_at - stalled
     if policy.idle_limit is not None and quiet > policy.idle_limit:
         return Verdict(
             Health.IDLE, f"no traffic and no work for {quiet:.3g} s, limit {policy.idle_limit:g} s"
@@ -121,15 +119,16 @@ def _judge_activity(pulse: Pulse, policy: HealthPolicy, now: float) -> Verdict:
     return Verdict(Health.HEALTHY, f"{pulse.phase.value}, active {quiet:.3g} s ago{links}")
 
 
-def _within(health: Health, evidence: str, since: float, allowance: float, now: float, lag: Lag) -> Verdict:
-    """`health` until the allowance is used up, then UNRESPONSIVE; UNKNOWN if a stall ate it up.
+def _within(health: Health, evidence: str, now: float, lag: Lag, *bounds: tuple[float, float]) -> Verdict:
+    """`health` until an allowance is used up, then UNRESPONSIVE; UNKNOWN if a stall ate it up.
 
-    Exactly at its end an allowance still holds: only what is past it is late.
+    A bound is since when time runs, and how much of it is allowed. Exactly at its end an allowance
+    still holds: only what is past it is late.
     """
-    due = since + allowance
+    due = min(since + allowance for since, allowance in bounds)
     if now <= due:
         return Verdict(health, evidence, due)
-    fair_due = max(since, lag.resumed_at) + allowance
+    fair_due = min(max(since, lag.resumed_at) + allowance for since, allowance in bounds)
     if now <= fair_due:
         stall = f"the event loop stalled for {lag.duration:.3g} s meanwhile"
         return Verdict(Health.UNKNOWN, f"{evidence}; {stall}", fair_due)

@@ -155,7 +155,7 @@ class Refusal:
     reason: RefusalReason
     limit: int
     live: int
-    """Slots held."""
+    """Slots held, by the user, or by all where the process is full."""
     holders: tuple[Holder, ...]
     condemned: int
     stages: tuple[StageReport, ...]

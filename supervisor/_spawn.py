@@ -40,6 +40,8 @@ class Spawn:
     asked_at: float = attrs.field(init=False, factory=trio.current_time)
     child: Child | None = attrs.field(init=False, default=None)
     """None while it waits for a slot."""
+    admission: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
+    """Around the question whether there is a slot beyond this user."""
     stages: list[StageReport] = attrs.field(init=False, factory=list[StageReport])
     """What was tried on its behalf."""
     _callers: int = attrs.field(init=False, default=0)
@@ -59,6 +61,10 @@ class Spawn:
             await self._done.wait()
         finally:
             self._callers -= 1
+
+    @property
+    def is_over(self) -> bool:
+        return self._outcome is not None
 
     @property
     def unwanted(self) -> bool:

@@ -84,7 +84,7 @@ class Supervisor:
         self._users: dict[str, UserSupervisor] = {}
         self._lag_meter = LagMeter(events)
         self._accepting = True
-        self._services = Services(spec, events, quota, self._lag_meter.read, self._sweep)
+        self._services = Services(spec, events, quota, self._lag_meter.read, self._make_room)
 
     def __repr__(self) -> str:
         held = sum(user.table.held for user in self._users.values())
@@ -101,7 +101,7 @@ class Supervisor:
 
         Worst case: twice the `admission_deadline`, plus the longest `cancel_grace`, plus
         `slot_wait`; under a key whose last manager is stopping, plus what is left of its
-        `stop_grace`; and the new actor's own `on_start`.
+        `stop_grace`; and the new actor's own `on_start`, for as long as its `start_grace`.
 
         Cancellation: either the manager runs and you would have had it, or it never was.
 
@@ -168,15 +168,17 @@ class Supervisor:
     def set_limit(self, limit: Limit, *, user: str | None = None) -> None:
         """Change the limit of one user (a number), or of all that have none of their own.
 
-        Raising it admits those that wait at once (from a function: as soon as it has answered);
-        lowering it ends nobody.
+        Raising it admits those that wait at once (from a function: as soon as it has answered;
+        a HandlerFailed event tells of one that raises); lowering it ends nobody.
         """
         events = self._services.events
         if callable(limit):
             if user is not None:
                 raise TypeError(f"the limit of one user, {user!r}, is a number, not a function")
             self._limit = limit
-            self._root.start_soon(self._apply_limit_function)
+            for here in list(self._users.values()):
+                name = f"limit of {here.user!r}"
+                self.handler_nursery.start_soon(self._apply_limit_function, here, name=name)
             return
         _check_limit(limit, user)
         if user is None:
@@ -188,9 +190,8 @@ class Supervisor:
             if user in (None, here.user):
                 here.set_limit(self._limits.get(here.user, limit))
 
-    async def _apply_limit_function(self) -> None:
-        for here in list(self._users.values()):
-            here.set_limit(await self._limit_of(here.user))
+    async def _apply_limit_function(self, here: UserSupervisor) -> None:
+        here.set_limit(await self._limit_of(here.user))
 
     async def _limit_of(self, user: str) -> int:
         limit = self._limits.get(user, self._limit)
@@ -234,18 +235,22 @@ class Supervisor:
     def _retire(self, here: UserSupervisor) -> None:
         del self._users[here.user]
 
-    async def _sweep(self) -> CleanupReport:
+    async def _make_room(self, user: str) -> CleanupReport:
+        """For a spawn of `user` that found the process full."""
+        return await self._sweep(also=user, bound=self._services.spec.admission_deadline)
+
+    async def _sweep(self, *, also: str | None = None, bound: float | None = None) -> CleanupReport:
         """Look at everybody once; clean up, each in his own nursery, where there is reason to."""
         began = trio.current_time()
         reports: list[CleanupReport] = []
 
         async def clean(here: UserSupervisor) -> None:
-            reports.append(await here.clean_up(Stage.LIVENESS))
+            reports.append(await here.clean_up(Stage.LIVENESS, bound=bound))
 
         async with trio.open_nursery() as nursery:
             looked_at = 0
             for here in list(self._users.values()):
-                if here.worth_a_visit():
+                if here.user == also or here.worth_a_visit():
                     nursery.start_soon(clean, here)
                 looked_at += len(here.table.children)
                 if looked_at >= SWEEP_BATCH:

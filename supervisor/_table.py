@@ -27,7 +27,7 @@ from ._events import (
 )
 from ._health import Lag
 from ._quota import Quota
-from ._report import Verdict
+from ._report import CleanupReport, Verdict
 from ._spec import ChildSpec, SupervisorSpec
 
 P = ParamSpec("P")
@@ -41,8 +41,8 @@ class Services:
     events: Events
     quota: Quota
     lag: Callable[[], Lag]
-    sweep: Callable[[], Awaitable[object]]
-    """Clean up after everybody; what a full process does before it refuses."""
+    make_room: Callable[[str], Awaitable[CleanupReport]]
+    """Clean up after everybody, within an admission; what a full process does before it refuses."""
     jitter: random.Random = attrs.field(factory=random.Random)
     _incarnations: Iterator[int] = attrs.field(init=False, factory=lambda: itertools.count(1))
 

@@ -14,7 +14,7 @@ from actors import Exit, ExitReason, State
 
 from ._admission import Settle, Try, crosses_high_water, next_move, stages_until, victims
 from ._child import Child
-from ._cleanup import anything_to_remove, dry_run, explain, reap, refusal, run_stage, see_out
+from ._cleanup import PAST, anything_to_remove, dry_run, explain, reap, refusal, run_stage, see_out
 from ._events import CleanedUp, Found, Refused, Started, Waited
 from ._quota import QuotaRefused
 from ._report import CleanupReport, Explanation, Health, Stage, StageReport
@@ -37,7 +37,6 @@ class UserSupervisor:
     table: Table = attrs.field(
         init=False, default=attrs.Factory(lambda self: self.make_table(), takes_self=True)
     )
-    accepting: bool = attrs.field(init=False, default=True)
     _spawns: dict[str, Spawn] = attrs.field(init=False, factory=dict[str, Spawn])
     """By key, in order of arrival: those that wait for a slot, and those that are starting."""
     _nursery: trio.Nursery | None = attrs.field(init=False, default=None)
@@ -95,15 +94,37 @@ class UserSupervisor:
             return found
         spawn = self._spawns.get(key) or self._begin(key, spec)
         try:
-            await spawn.wait()
+            while not spawn.is_over:
+                with trio.move_on_at(self._look_again_at(spawn)):
+                    await spawn.wait()
+                self._reap_if_overdue(spawn)
         finally:
             if spawn.unwanted:
                 self._abandon(spawn)
         return spawn.collect()
 
+    def _look_again_at(self, spawn: Spawn) -> float:
+        """When a caller looks whether the start that it waits for is overdue."""
+        until = self.table.verdict(spawn.child).until if spawn.child is not None else None
+        return (until or trio.current_time() + spawn.spec.health.start_grace) + PAST
+
+    def _reap_if_overdue(self, spawn: Spawn) -> None:
+        """A start that hangs ends with its grace, also if nobody needs its slot."""
+        child = spawn.child
+        if child is None or child.state is not State.STARTING:
+            return
+        verdict = self.table.verdict(child)
+        if verdict.health is Health.UNRESPONSIVE:
+            reap(self.table, child, verdict)
+            self._do(lambda: see_out(self.table, [child]))
+
     def set_limit(self, limit: int) -> None:
         """Raising it admits those that wait, at once; lowering it ends nobody."""
+        if limit == self.table.limit or self._over.is_set():
+            return
         self.table.limit = limit
+        if self.table.condemned:
+            self._do(self._release_condemned)
         self._grant()
 
     def _begin(self, key: str, spec: ChildSpec[Any]) -> Spawn:
@@ -139,23 +160,27 @@ class UserSupervisor:
         """The task of one child, from its slot to its end."""
         quota = self._services.quota
         try:
-            await self._admit_beyond(child)
-            await child.run()
+            with spawn.admission:
+                await self._admit_beyond(child, spawn)
+            if child.state is State.STARTING:
+                await child.run()
         except QuotaRefused as refused:
             child.cell.cancel(ExitReason.CANCELLED, "the process had no slot left")
-            self._refuse(spawn, process_limit=refused.limit)
+            if self._spawns.get(child.key) is spawn:
+                self._refuse(spawn, process_limit=refused.limit)
         finally:
             child.make_sure_it_ended()
             with trio.CancelScope(shield=True):  # a quota bounds its own calls; see its protocol
                 await quota.release(self.user, child.slot)
             self.table.ended(child)
 
-    async def _admit_beyond(self, child: Child) -> None:
+    async def _admit_beyond(self, child: Child, spawn: Spawn) -> None:
         """Count the slot beyond this user. A full process is swept before anybody is refused."""
         try:
             await self._services.quota.admit(self.user, child.slot)
         except QuotaRefused:
-            await self._services.sweep()
+            report = await self._services.make_room(self.user)
+            spawn.stages.extend(report.stages)
             await self._services.quota.admit(self.user, child.slot)
 
     def _take_over(self, predecessor: Child, spawn: Spawn) -> None:
@@ -177,6 +202,8 @@ class UserSupervisor:
         self._do(see_out_predecessor)
 
     def _began(self, child: Child) -> None:
+        if child.state is not State.RUNNING:
+            return  # it was to end before it began: nobody is given a dying one
         spawn = self._spawns.pop(child.key)
         assert spawn.child is child
         self.table.emit(Started, child, trio.current_time() - spawn.asked_at)
@@ -196,13 +223,13 @@ class UserSupervisor:
 
     def _abandon(self, spawn: Spawn) -> None:
         """Nobody waits for it any more: as if it had never been asked for."""
-        child = spawn.child
-        if child is not None:
-            child.cell.cancel(ExitReason.CANCELLED, "nobody waited for it any more")
-            self._do(lambda: see_out(self.table, [child]))
-            return
         del self._spawns[spawn.key]
         spawn.finish(Closed())
+        child = spawn.child
+        if child is not None:
+            spawn.admission.cancel()
+            child.cell.cancel(ExitReason.CANCELLED, "nobody waited for it any more")
+            self._do(lambda: see_out(self.table, [child]))
         self._grant()
         self._retire_if_deserted()
 
@@ -273,13 +300,18 @@ class UserSupervisor:
             events = self._services.events
             events.emit(CleanedUp(events.stamp(), CleanupReport(self.user, tuple(reports))))
 
-    async def clean_up(self, until: Stage) -> CleanupReport:
-        """Run the stages up to `until`. Cancellation: what was begun goes on."""
+    async def clean_up(self, until: Stage, *, bound: float | None = None) -> CleanupReport:
+        """Run the stages up to `until`, each bounded as in `run_stage`.
+
+        Cancellation: what was begun goes on.
+        """
+        if self._over.is_set():
+            return CleanupReport(self.user, ())
         done = trio.Event()
         reports: list[CleanupReport] = []
 
         async def chore() -> None:
-            stages = [await run_stage(self.table, stage) for stage in stages_until(until)]
+            stages = [await run_stage(self.table, stage, bound=bound) for stage in stages_until(until)]
             self._tell_cleaned(stages)
             reports.append(CleanupReport(self.user, tuple(stages)))
             done.set()
@@ -308,9 +340,13 @@ class UserSupervisor:
 
     async def stop_all(self, reason: ExitReason, detail: str) -> None:
         """Stop every manager, and wait until each has left. Cancellation: they stop all the same."""
-        for spawn in self.waiting:
-            del self._spawns[spawn.key]
-            spawn.finish(Exit(reason, detail))
+        if self._over.is_set():
+            return
+        for spawn in list(self._spawns.values()):
+            spawn.admission.cancel()
+            if spawn.child is None:
+                del self._spawns[spawn.key]
+                spawn.finish(Closed() if reason is ExitReason.SHUTDOWN else Exit(reason, detail))
         leaving = self.table.children
         for child in leaving:
             child.cell.stop(reason, detail)

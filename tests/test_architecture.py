@@ -1,0 +1,231 @@
+"""The house of DESIGN.md: imports point down, pure files know no Trio, and there is one way in."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+import actors
+import supervisor
+
+ROOT = Path(__file__).parent.parent
+
+# Each file imports only from files above it.
+ORDER = {
+    "actors": (
+        "_conflict",
+        "_lifecycle",
+        "_errors",
+        "_pulse",
+        "_mailbox",
+        "_cell",
+        "_ref",
+        "_actor",
+        "_silence",
+        "_connection",
+        "_manager",
+        "__init__",
+        "websocket",
+    ),
+    "supervisor": (
+        "_conflict",
+        # plain facts
+        "_report",
+        "_errors",
+        "_events",
+        "_spec",
+        # pure decisions
+        "_health",
+        "_admission",
+        "_quota",
+        # one child
+        "_child",
+        "_spawn",
+        # one user
+        "_table",
+        "_cleanup",
+        "_user",
+        # all users
+        "_handlers",
+        "_sweeper",
+        "_supervisor",
+        "__init__",
+    ),
+}
+
+PURE = {
+    "actors": ("_lifecycle", "_errors", "_pulse", "_silence"),
+    "supervisor": ("_report", "_spec", "_health", "_admission", "_quota"),
+}
+
+
+@attrs.frozen
+class Import:
+    """One name that one file imports."""
+
+    package: str
+    file: str
+    module: str
+    """Absolute: `supervisor._user`, `trio`."""
+    name: str
+
+
+def tree(package: str, file: str) -> ast.Module:
+    return ast.parse((ROOT / package / f"{file}.py").read_text())
+
+
+def imports_of(package: str, file: str) -> Iterator[Import]:
+    """All of them, also those inside functions."""
+    for node in ast.walk(tree(package, file)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(package, file, alias.name, "")
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                assert node.level == 1, f"{package}/{file}.py reaches out of its package"
+                module = f"{package}.{module}" if module else package
+            for alias in node.names:
+                yield Import(package, file, module, alias.name)
+
+
+FILES = [(package, file) for package, files in ORDER.items() for file in files]
+IMPORTS = [found for package, file in FILES for found in imports_of(package, file)]
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_every_file_has_its_place(package: str) -> None:
+    found = {path.stem for path in (ROOT / package).glob("*.py")}
+    assert found == set(ORDER[package])
+
+
+@pytest.mark.parametrize(("package", "file"), FILES)
+def test_imports_point_down(package: str, file: str) -> None:  # so there are no cycles
+    above = ORDER[package][: ORDER[package].index(file)]
+    for found in imports_of(package, file):
+        if found.module.split(".")[0] != package:
+            continue
+        _, _, target = found.module.partition(".")
+        assert (target or "__init__") in above, f"{package}/{file}.py imports {found.module}"
+
+
+@pytest.mark.parametrize(("package", "file"), FILES)
+def test_no_import_is_hidden(package: str, file: str) -> None:
+    source = tree(package, file)
+    names = {node.id for node in ast.walk(source) if isinstance(node, ast.Name)}
+    assert "TYPE_CHECKING" not in names | {found.name for found in imports_of(package, file)}
+    assert not names & {"__import__", "importlib"}
+    at_top = {node for node in source.body if isinstance(node, ast.Import | ast.ImportFrom)}
+    everywhere = {node for node in ast.walk(source) if isinstance(node, ast.Import | ast.ImportFrom)}
+    assert everywhere == at_top
+
+
+@pytest.mark.parametrize(("package", "file"), [(p, file) for p, files in PURE.items() for file in files])
+def test_pure_files_know_no_trio(package: str, file: str) -> None:
+    assert not [found for found in imports_of(package, file) if found.module.split(".")[0] == "trio"]
+    assert not [node for node in ast.walk(tree(package, file)) if isinstance(node, ast.Await)]
+
+
+def test_one_file_knows_the_websocket_library() -> None:
+    knows = {
+        (found.package, found.file)
+        for found in IMPORTS
+        if found.module.split(".")[0] in {"trio_websocket", "wsproto"}
+    }
+    assert knows == {("actors", "websocket")}
+
+
+def test_actors_have_never_heard_of_a_supervisor() -> None:
+    assert not [found for found in IMPORTS if found.package == "actors" and "supervisor" in found.module]
+
+
+def test_the_supervisor_uses_only_public_names_of_actors() -> None:
+    used = [found for found in IMPORTS if found.package == "supervisor" and "actors" in found.module]
+    assert used
+    for found in used:
+        assert found.module == "actors"
+        assert found.name in actors.__all__
+
+
+@pytest.mark.parametrize("package", ORDER)
+def test_all_public_names_are_there_and_sorted(package: str) -> None:
+    module = importlib.import_module(package)
+    assert len(set(module.__all__)) == len(module.__all__)
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+    assert {name for name in vars(module) if not name.startswith("_")} >= set(module.__all__)
+
+
+def public_callables() -> Iterator[tuple[str, object]]:
+    """Functions of the package, and methods of its classes."""
+    for name in supervisor.__all__:
+        thing: object = getattr(supervisor, name)
+        if inspect.isclass(thing):
+            for attribute, method in inspect.getmembers(thing, inspect.isfunction):
+                if not attribute.startswith("_"):
+                    yield f"{name}.{attribute}", method
+        elif inspect.isfunction(thing):
+            yield name, thing
+
+
+def gives(thing: object, word: str) -> bool:
+    assert callable(thing)
+    return word in str(inspect.signature(thing).return_annotation)
+
+
+def test_there_is_one_way_to_a_manager() -> None:  # R12, A12
+    ways = {name: thing for name, thing in public_callables() if gives(thing, "Obtained")}
+    assert list(ways) == ["Supervisor.get_or_spawn"]
+    refs = {name for name, thing in public_callables() if gives(thing, "ActorRef")}
+    assert refs == {"Supervisor.lookup"}, "which only finds"
+    takes_spec = {
+        name
+        for name, thing in public_callables()
+        if callable(thing) and "ChildSpec" in str(inspect.signature(thing))
+    }
+    assert takes_spec == {"Supervisor.get_or_spawn"}
+
+
+def test_there_are_few_supervisors() -> None:  # A12
+    assert [name for name in supervisor.__all__ if name.endswith("Supervisor")] == ["Supervisor"]
+
+
+def test_no_module_keeps_a_supervisor() -> None:
+    """Importing makes none, and nothing at module level could hold one: there is no singleton."""
+    for package, file in FILES:
+        if (package, file) == ("actors", "websocket"):
+            continue
+        name = package if file == "__init__" else f"{package}.{file}"
+        for value in vars(importlib.import_module(name)).values():
+            assert not isinstance(value, supervisor.Supervisor)
+
+
+def test_beside_supervisord_it_refuses_to_be_imported_in_one_sentence(tmp_path: Path) -> None:
+    """pip lets the two overwrite each other silently."""
+    theirs = tmp_path / "supervisor"
+    theirs.mkdir()
+    (theirs / "supervisord.py").touch()
+    program = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(tmp_path)!r}]; import supervisor"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, cwd=tmp_path.parent
+    )
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("ImportError: trouper and supervisord both install a package named 'supervisor'")
+    assert str(tmp_path) in last
+    assert "separate virtual environments" in last
+
+
+def test_alone_it_is_imported() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import supervisor"], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert (done.returncode, done.stderr) == (0, "")
