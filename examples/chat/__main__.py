@@ -15,8 +15,8 @@ import msgspec
 import trio
 
 from .history import StorageError
-from .protocol import Name
-from .server import HOST, ChatSpec, Running, serve_chat
+from .protocol import NAME_RULE, Name
+from .server import HOST, ChatSpec, PortError, Running, first_error, serve_chat
 from .tokens import SecretError, Tokens, load_secret
 
 # Everything is bounded well within this. Should the process still be here then, in seconds, it
@@ -30,9 +30,9 @@ def main() -> int:
     try:
         secret = load_secret(options.database, os.environ)
         if options.command == "token":
-            sys.stdout.write(Tokens(secret).issue(msgspec.convert(options.name, Name)) + "\n")
+            sys.stdout.write(Tokens(secret).issue(options.name) + "\n")
             return 0
-    except (SecretError, msgspec.ValidationError, OSError) as error:
+    except (SecretError, OSError) as error:
         return _fail(str(error))
     spec = ChatSpec(
         database=options.database,
@@ -49,10 +49,8 @@ def _serve(spec: ChatSpec) -> int:
     problem = ""
     try:
         trio.run(_run, spec, restrict_keyboard_interrupt_to_checkpoints=True)
-    except* StorageError as errors:
-        problem = _first(errors)
-    except* OSError as errors:
-        problem = f"{_first(errors)}; other ports can be chosen with --http-port and --ws-port"
+    except* (StorageError, PortError) as errors:
+        problem = str(first_error(errors))
     except* KeyboardInterrupt:
         problem = "interrupted twice: ended without waiting"
     return _fail(problem) if problem else 0
@@ -83,12 +81,6 @@ def _announce(running: Running) -> None:
     sys.stdout.flush()
 
 
-def _first(error: BaseException) -> str:
-    """The first error in a group that is none itself, as a sentence."""
-    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
-    return _first(inner[0]) if inner else str(error)
-
-
 def _fail(problem: str) -> int:
     sys.stderr.write(f"chat: {problem}\n")
     return 1
@@ -102,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=_limit, default=20, help="sessions per user (default 20)")
     commands = parser.add_subparsers(dest="command", metavar="token NAME")
     token = commands.add_parser("token", help="print a token for a script, and exit")
-    token.add_argument("name")
+    token.add_argument("name", type=_name)
     _add_database(token, default=argparse.SUPPRESS)
     return parser
 
@@ -110,6 +102,13 @@ def _parser() -> argparse.ArgumentParser:
 def _add_database(parser: argparse.ArgumentParser, *, default: object) -> None:
     text = "the SQLite file (default chat.sqlite3 here); the signing secret lies beside it"
     parser.add_argument("--database", type=Path, default=default, help=text)
+
+
+def _name(text: str) -> str:
+    try:
+        return msgspec.convert(text, Name)
+    except msgspec.ValidationError:
+        raise argparse.ArgumentTypeError(NAME_RULE) from None
 
 
 def _port(text: str) -> int:

@@ -15,6 +15,10 @@ import trio
 QUEUE_CAPACITY = 1_024
 # Messages in one transaction. Spreads an fsync thin, yet is told within milliseconds.
 BATCH_LIMIT = 256
+# Turns of the event loop between two messages told. A connection's writer needs two a frame, and
+# who spoke gets two frames, the message and the ack: told any faster, a flood would cut off
+# readers that keep up.
+TURNS_PER_MESSAGE = 4
 # Seconds. How long what was submitted may take to be committed once we are closing.
 CLOSE_DEADLINE = 5.0
 # Seconds. How long to wait for another process that is writing the same file.
@@ -166,7 +170,7 @@ async def open_history(path: Path, *, publish: Publish) -> AsyncGenerator[Histor
         send, receive = trio.open_memory_channel[_Submission](QUEUE_CAPACITY)
         committer = _Committer(connection, receive, publish, writers)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(committer.run)
+            nursery.start_soon(committer.run)  # noqa: ASYNC113  # what is submitted before it runs waits
             try:
                 yield History(path, send, trio.CapacityLimiter(READER_LIMIT))
             finally:
@@ -221,7 +225,8 @@ class _Committer:
                 self._publish(stored)
             done(stored)
             # A batch told to a full room is long: let the others run in between.
-            await trio.lowlevel.cancel_shielded_checkpoint()
+            for _ in range(TURNS_PER_MESSAGE):
+                await trio.lowlevel.cancel_shielded_checkpoint()
 
     def _refuse_taken(self, reason: str, *, cause: sqlite3.Error | None) -> None:
         while self._taken:

@@ -33,6 +33,8 @@ CLOSE_TRY_AGAIN = 1013  # refused by the limit of sessions
 # nothing here trims, folds or changes a string.
 _PRINTABLE = "\\A[^\x00-\x1f\x7f\ud800-\udfff]+\\Z"
 
+NAME_RULE = f"a name has 1 to {NAME_LIMIT} characters, and no control characters"
+
 Name: TypeAlias = Annotated[str, Meta(max_length=NAME_LIMIT, pattern=_PRINTABLE)]
 Room: TypeAlias = Annotated[str, Meta(max_length=ROOM_LIMIT, pattern=_PRINTABLE)]
 Text: TypeAlias = Annotated[str, Meta(min_length=1, max_length=TEXT_LIMIT)]

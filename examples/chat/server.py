@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -55,6 +57,15 @@ class ChatSpec:
     websocket: WebSocketSpec = attrs.field(factory=lambda: WebSocketSpec(message_bytes=FRAME_LIMIT))
 
 
+class PortError(Exception):
+    """We cannot listen on a port; says which, why, and which option chooses another."""
+
+    def __init__(self, port: int, *, option: str, problem: str) -> None:
+        super().__init__(f"cannot listen on {HOST}:{port}: {problem}; choose another port with {option}")
+        self.port = port
+        self.option = option
+
+
 @attrs.frozen
 class Running:
     """What is known once both listeners accept."""
@@ -83,20 +94,35 @@ async def serve_chat(
     ):
         nursery.start_soon(_log, supervisor.events())
         edge = Edge(supervisor, tokens, ChatServices(rooms, history), spec.health)
-        listeners = await nursery.start(
-            partial(
-                serve_websocket,
-                edge.serve,
-                spec.ws_port,
-                host=HOST,
-                spec=spec.websocket,
-                handler_nursery=supervisor.handler_nursery,
-            )
+        serve = partial(
+            serve_websocket,
+            edge.serve,
+            spec.ws_port,
+            host=HOST,
+            spec=spec.websocket,
+            handler_nursery=supervisor.handler_nursery,
         )
+        with _listening_on(spec.ws_port, option="--ws-port"):
+            listeners = await nursery.start(serve)
         ws_port = listeners[0].socket.getsockname()[1]
         page = Page(supervisor, tokens, edge.refusals, f"ws://{HOST}:{ws_port}{spec.websocket.path}")
-        http_port = await nursery.start(_serve_page, page, spec.http_port)
+        with _listening_on(spec.http_port, option="--http-port"):
+            http_port = await nursery.start(_serve_page, page, spec.http_port)
         task_status.started(Running(http_port, ws_port, supervisor))
+
+
+@contextmanager
+def _listening_on(port: int, *, option: str) -> Generator[None]:
+    try:
+        yield
+    except* OSError as errors:
+        raise PortError(port, option=option, problem=str(first_error(errors))) from None
+
+
+def first_error(error: BaseException) -> BaseException:
+    """The first error in a group that is none itself."""
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return first_error(inner[0]) if inner else error
 
 
 async def _serve_page(page: Page, port: int, *, task_status: trio.TaskStatus[int]) -> None:

@@ -20,7 +20,7 @@ from actors import ActorStopped, MailboxFull
 from supervisor import Holder, Refusal, Supervisor
 
 from .edge import Refusals
-from .protocol import NAME_LIMIT, ROOM_LIMIT, TEXT_LIMIT, Name
+from .protocol import NAME_LIMIT, NAME_RULE, ROOM_LIMIT, TEXT_LIMIT, Name
 from .protocol import Session as SessionId
 from .session import Wedge
 from .tokens import BadToken, Tokens
@@ -66,8 +66,7 @@ class Page:
         try:
             name = msgspec.json.decode(await request.body(), type=LogIn).name
         except ValueError:
-            sentence = f"A name has 1 to {NAME_LIMIT} characters, and no control characters."
-            return JSONResponse({"error": sentence}, status_code=400)
+            return JSONResponse({"error": f"{NAME_RULE.capitalize()}."}, status_code=400)
         return JSONResponse({"token": self.tokens.issue(name), "user": name})
 
     async def sessions(self, request: Request) -> Response:

@@ -1,0 +1,69 @@
+"""The servers of the end-to-end tests: in this process, and as processes of their own."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncGenerator, Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from .support import PATIENCE, ROOT, SECRET, Chat, Serve, Server, open_chat
+
+
+@pytest.fixture
+async def chat(tmp_path: Path) -> AsyncGenerator[Chat]:
+    """A server in this process with the usual limits and durations."""
+    async with open_chat(tmp_path) as chat:
+        yield chat
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Generator[Serve]:
+    """Start server processes on one database; each must end within a bounded time, with status 0."""
+    with ExitStack() as servers:
+
+        def start(*, limit: int = 20, http: int = 0, ws: int = 0) -> Server:
+            return servers.enter_context(running_server(tmp_path, limit=limit, http=http, ws=ws))
+
+        yield start
+
+
+@contextmanager
+def running_server(folder: Path, *, limit: int, http: int, ws: int) -> Generator[Server]:
+    command = [sys.executable, "-W", "error", "-m", "examples.chat", "--limit", str(limit)]
+    command += ["--database", str(folder / "chat.sqlite3"), "--http-port", str(http), "--ws-port", str(ws)]
+    log = folder / f"log-{secrets.token_hex(4)}.txt"
+    environ = os.environ | {"TROUPER_CHAT_SECRET": SECRET}
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    with process:  # closes its pipe
+        try:
+            ports = ports_of(process)
+            assert ports is not None, f"it did not start: {log.read_text()}"
+            server = Server(process, log, http=ports["http"], ws=ports["ws"])
+            yield server
+            if process.poll() is None:
+                server.end()
+        finally:
+            process.kill()
+
+
+def ports_of(process: subprocess.Popen[str]) -> dict[str, int] | None:
+    """The last line of the start-up; None if it ended before."""
+    impatience = threading.Timer(PATIENCE, process.kill)
+    impatience.start()
+    try:
+        assert process.stdout is not None
+        lines = (line for line in process.stdout if line.startswith("{"))
+        return msgspec.json.decode(next(lines, "null"), type=dict[str, int] | None)
+    finally:
+        impatience.cancel()
