@@ -41,6 +41,7 @@ from ._cell import (  # noqa: E402
     Began,
     DeadLettered,
     Detached,
+    Ending,
     Notice,
 )
 from ._connection import Connection, ConnectionStatistics, Transport  # noqa: E402
@@ -82,6 +83,7 @@ __all__ = [
     "DeadLettered",
     "Deadlock",
     "Detached",
+    "Ending",
     "Exit",
     "ExitReason",
     "Fenced",

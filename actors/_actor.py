@@ -21,6 +21,9 @@ M = TypeVar("M")
 # How long one actor may work through its mail before the others get a turn, in seconds.
 TIME_SLICE = 0.001
 
+# And how many messages: where Trio's clock stands still, under test, no slice is ever over.
+MESSAGES_PER_SLICE = 500
+
 
 class Actor(abc.ABC, Generic[M]):
     """One thing that lives: it has state of its own and handles one message at a time.
@@ -158,15 +161,18 @@ async def _clean_up(actor: Actor[M], cell: ActorCell) -> None:
     if cell.pulse.state is State.STOPPING and not cancelled:
         await actor.on_stop()
         return
-    with trio.move_on_after(cell.cleanup_grace, shield=True):
+    cell.pulse.cleanup_by = trio.current_time() + cell.cleanup_grace
+    with trio.move_on_at(cell.pulse.cleanup_by) as scope:
+        scope.shield = True
         await actor.on_stop()
 
 
 async def _work(actor: Actor[M], cell: ActorCell) -> None:
     """Handle mail until there is none and the actor is to stop."""
     mailbox, pulse = cell.mailbox, cell.pulse
-    slice_ends = trio.current_time() + TIME_SLICE
+    slice_ends, left = trio.current_time() + TIME_SLICE, MESSAGES_PER_SLICE
     while True:
+        left -= 1
         if (probe := mailbox.take_control()) is not None:
             await _probe(actor, cell, probe)
         elif (envelope := mailbox.take()) is not None:
@@ -176,11 +182,11 @@ async def _work(actor: Actor[M], cell: ActorCell) -> None:
         else:
             pulse.enter(Phase.PARKED, trio.current_time())
             await mailbox.wait_mail()
-            slice_ends = trio.current_time() + TIME_SLICE
-        if trio.current_time() >= slice_ends:
+            slice_ends, left = trio.current_time() + TIME_SLICE, MESSAGES_PER_SLICE
+        if not left or trio.current_time() >= slice_ends:
             pulse.enter(Phase.BETWEEN, trio.current_time())
             await trio.lowlevel.checkpoint()
-            slice_ends = trio.current_time() + TIME_SLICE
+            slice_ends, left = trio.current_time() + TIME_SLICE, MESSAGES_PER_SLICE
 
 
 async def _handle(actor: Actor[M], cell: ActorCell, envelope: Envelope) -> None:
@@ -209,4 +215,5 @@ async def _probe(actor: Actor[M], cell: ActorCell, probe: Probe) -> None:
     else:
         cell.pulse.probe_failure = None
     finally:
+        cell.pulse.probed_at = trio.current_time()
         probe.done.set()

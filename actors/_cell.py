@@ -34,6 +34,11 @@ class Began:
 
 
 @attrs.frozen
+class Ending:
+    """It was asked to stop, or cancelled, or crashed: its end has begun."""
+
+
+@attrs.frozen
 class DeadLettered:
     """Accepted messages that nobody will handle, since the actor ended first."""
 
@@ -56,7 +61,7 @@ class Detached:
     why: str
 
 
-Notice = Began | DeadLettered | Attached | Detached
+Notice = Began | Ending | DeadLettered | Attached | Detached
 
 
 def _ignore(_: Notice) -> None:
@@ -143,6 +148,7 @@ class ActorCell:
         self.pulse.stop_by = trio.current_time() + self.stop_grace
         self.scope.deadline = self.pulse.stop_by
         self.mailbox.close()
+        self.observe(Ending())
 
     def cancel(self, reason: ExitReason, detail: str = "") -> None:
         """Cancel its task; give back its mail and close what it holds, now. First reason stays."""
@@ -154,6 +160,7 @@ class ActorCell:
         self.pulse.cancelled_at = trio.current_time()
         self.scope.cancel()
         self._let_go()
+        self.observe(Ending())
 
     def condemn(self) -> None:
         """Give up on a cancelled actor that runs on: dead to all, and its own sends are refused."""
@@ -189,7 +196,10 @@ class ActorCell:
         self.over.set()
 
     def call_at_end(self, key: object, function: Callable[[Exit], None]) -> None:
-        """Have `function(exit)` called once, when it is cancelled or has ended, the first of them."""
+        """Have `function(exit)` called once, when it is cancelled or has ended, the first of them.
+
+        Also for one that is condemned and never runs `on_stop`. What it raises goes into the Exit.
+        """
         self._at_end[key] = function
 
     def forget_at_end(self, key: object) -> bool:
@@ -209,9 +219,13 @@ class ActorCell:
             lost.insert(0, self.hand)
             self.hand = None
         self._lose(lost, self.exit_due)
-        for key in list(self._at_end):
-            self._at_end[key](self.exit_due)
-        self._at_end.clear()
+        while self._at_end:
+            key, function = next(iter(self._at_end.items()))
+            try:
+                function(self.exit_due)
+            except Exception as error:  # noqa: BLE001  # its own trouble: told by its Exit
+                self.due = attrs.evolve(self.exit_due, error=self.exit_due.error or error)
+            self._at_end.pop(key, None)  # only now: while it is called it may be taken back
 
     def _lose(self, lost: list[Envelope], exit: Exit) -> None:
         dead = 0

@@ -106,6 +106,9 @@ class Connection:
     _at_close: dict[object, Callable[[str], None]] = attrs.field(
         init=False, factory=dict[object, Callable[[str], None]]
     )
+    _at_message: dict[object, Callable[[float], None]] = attrs.field(
+        init=False, factory=dict[object, Callable[[float], None]]
+    )
 
     @property
     def closed(self) -> ConnectionClosed | None:
@@ -141,14 +144,15 @@ class Connection:
         self._queued_bytes += size
         self._writer.set()
 
-    async def send(self, text: str) -> None:
-        """As `send_nowait`, but wait until little is unsent: for long replies to a slow reader.
-
-        Cancellation: the message was not sent.
-        """
+    async def wait_sendable(self) -> None:
+        """Wait until little is unsent, or it closes: for long replies to a slow reader."""
         await trio.lowlevel.checkpoint()
         while self._closing is None and self._queued_bytes > self.spec.outbox_bytes // 2:
             await self._drained.wait()
+
+    async def send(self, text: str) -> None:
+        """As `send_nowait`, after `wait_sendable`. Cancellation: the message was not sent."""
+        await self.wait_sendable()
         self.send_nowait(text)
 
     async def receive(self) -> str:
@@ -163,12 +167,15 @@ class Connection:
             self._reading_since = trio.current_time()
         self._paused_at = math.inf
         try:
-            return await self._transport.receive()
+            message = await self._transport.receive()
         except ConnectionClosed as closed:
             self._end(closed)
             raise
         finally:
             self._paused_at = trio.current_time()
+        for function in self._at_message.values():
+            function(trio.current_time())
+        return message
 
     @property
     def _reads(self) -> bool:
@@ -200,6 +207,13 @@ class Connection:
 
     def forget_at_close(self, key: object) -> None:
         self._at_close.pop(key, None)
+
+    def call_at_message(self, key: object, function: Callable[[float], None]) -> None:
+        """Have `function(now)` called for every message that comes in, until the close."""
+        self._at_message[key] = function
+
+    def forget_at_message(self, key: object) -> None:
+        self._at_message.pop(key, None)
 
     def _end(self, closed: ConnectionClosed) -> None:
         if self._closing is not None:

@@ -74,6 +74,7 @@ def attach(ref: ActorRef[Any], connection: Connection) -> Generator[None]:
         raise TooManyConnections(cell.name, cell.connection_limit)
     cell.call_at_end(connection, partial(_close, connection))
     connection.call_at_close(cell, partial(_detach, cell, connection))
+    connection.call_at_message(cell, cell.pulse.heard)
     cell.pulse.connected(trio.current_time())
     cell.observe(Attached(cell.pulse.connections))
     try:
@@ -91,6 +92,7 @@ def _detach(cell: ActorCell, connection: Connection, why: str) -> None:
     if not cell.forget_at_end(connection):
         return
     connection.forget_at_close(cell)
+    connection.forget_at_message(cell)
     cell.pulse.disconnected(trio.current_time())
     assert cell.pulse.connections is not None
     cell.observe(Detached(cell.pulse.connections, why))

@@ -42,6 +42,8 @@ class Pulse:
     stop_by: float | None = None
     """When the grace of a stop ends."""
     cancelled_at: float | None = None
+    cleanup_by: float | None = None
+    """When the grace of an `on_stop` after a cancellation ends."""
 
     active_at: float = attrs.field(default=attrs.Factory(lambda self: self.born_at, takes_self=True))
     """The last inbound traffic or finished work. Pushes to a client and probes do not count."""
@@ -54,6 +56,8 @@ class Pulse:
     has_probe: bool = False
     probe_failure: str | None = None
     """Why the last probe failed; None when it answered or was never asked."""
+    probed_at: float = 0.0
+    """When the last probe ended."""
 
     handled: int = 0
     failed: int = 0
@@ -73,6 +77,10 @@ class Pulse:
 
     def progress(self, now: float) -> None:
         self.progressed_at = now
+
+    def heard(self, now: float) -> None:
+        """A message came in: activity, whatever becomes of it."""
+        self.active_at = now
 
     def connected(self, now: float) -> None:
         self.connections = (self.connections or 0) + 1

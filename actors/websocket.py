@@ -214,13 +214,18 @@ class _Wire(trio.abc.Stream):
             self._stream.socket.close()
 
 
-@attrs.frozen(eq=False)
+# Pings that wait for their pong on one connection: a peer that answers none costs no more.
+_PINGS_OUT = 2
+
+
+@attrs.define(eq=False)
 class _Transport:
     """The Transport of a Connection, on one WebSocket."""
 
     _websocket: trio_websocket.WebSocketConnection
     _wire: _Wire
     _nursery: trio.Nursery
+    _pings_out: int = attrs.field(init=False, default=0)
 
     @property
     def last_inbound(self) -> float:
@@ -243,11 +248,14 @@ class _Transport:
 
     def ping_soon(self) -> None:
         # A ping() whose pong never comes never returns; it ends with the connection.
-        self._nursery.start_soon(self._ping)
+        if self._pings_out < _PINGS_OUT:
+            self._pings_out += 1
+            self._nursery.start_soon(self._ping)
 
     async def _ping(self) -> None:
         with suppress(trio_websocket.ConnectionClosed):
             await self._websocket.ping()
+            self._pings_out -= 1
 
     async def aclose(self, code: int, reason: str) -> None:
         await self._websocket.aclose(code, reason)  # wsproto cuts the reason to what a frame holds

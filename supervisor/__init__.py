@@ -25,6 +25,7 @@ refuse_supervisord()
 from ._errors import SpawnFailed, SpawnRefused, SupervisorClosed, SupervisorError  # noqa: E402
 from ._events import (  # noqa: E402
     ActorEvent,
+    ChoreFailed,
     CleanedUp,
     Condemned,
     ConnectionAttached,
@@ -74,6 +75,7 @@ from ._supervisor import Snapshot, Supervisor, UserSnapshot, open_supervisor  # 
 __all__ = [
     "ActorEvent",
     "ChildSpec",
+    "ChoreFailed",
     "CleanedUp",
     "CleanupReport",
     "Condemned",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -39,13 +39,13 @@ class Settle:
     """All that may be tried was tried: wait if the policy allows it, else refuse."""
 
 
-def next_move(tried: Sequence[Stage], *, until: Stage, removable: bool) -> Try | Settle:
+def next_move(tried: Sequence[Stage], *, until: Stage, removable: Callable[[], bool]) -> Try | Settle:
     """The next stage; after the last one, from the start again while anything is `removable`."""
     stages = stages_until(until)
     assert tuple(tried) == stages[: len(tried)]
     if len(tried) < len(stages):
         return Try(stages[len(tried)])
-    return Try(stages[0]) if removable else Settle()
+    return Try(stages[0]) if removable() else Settle()
 
 
 def stages_until(last: Stage) -> tuple[Stage, ...]:

@@ -91,12 +91,6 @@ class Child:
         return self.cell.pulse.cancelled_at is not None
 
     @property
-    def cancelled_by(self) -> float:
-        """When a cancelled child must have ended, or is condemned."""
-        assert self.cell.pulse.cancelled_at is not None
-        return self.cell.pulse.cancelled_at + self.spec.health.cancel_grace
-
-    @property
     def stop_by(self) -> float:
         """When the grace of one that was asked to stop is over."""
         assert self.cell.pulse.stop_by is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import trio
@@ -11,6 +12,7 @@ from actors import State, attached_to
 from ._admission import REASONS, refusal_reason, removed_by, retry_after, stages_until, victims
 from ._child import Child
 from ._events import ReapStarted, Suspected, Voided
+from ._health import PAST
 from ._report import (
     CleanupReport,
     Explanation,
@@ -23,9 +25,6 @@ from ._report import (
     Verdict,
 )
 from ._table import Table
-
-# Exactly at the end of its allowance nobody is late; so much past it he is, in seconds.
-PAST = 0.01
 
 
 async def run_stage(
@@ -49,7 +48,7 @@ async def run_stage(
             reap(table, child, verdict)
         elif verdict.health is Health.UNKNOWN:
             table.emit(Voided, child, verdict)
-    await see_out(table, [*leaving, *going], bound=bound)
+    await _wait_left([*leaving, *going], bound=bound)
     return _report(table, stage, before, began, looked_at, leaving)
 
 
@@ -68,39 +67,15 @@ def reap(table: Table, child: Child, verdict: Verdict) -> None:
     child.reap(verdict)
 
 
-async def see_out(table: Table, leaving: Sequence[Child], *, bound: float | None = None) -> None:
-    """Wait, in parallel and bounded, until they are gone; condemn those that ignore cancellation.
+async def _wait_left(leaving: Iterable[Child], *, bound: float | None) -> None:
+    """Until all have left; those that are cancelled in any case, and the others within `bound`.
 
-    With a `bound`, those that stop gracefully are left to it after so many seconds.
+    The reaper sees to it that each does, in its own time.
     """
-    began = trio.current_time()
-    await _see_out_cancelled(table, [child for child in leaving if child.cancelled])
-    polite = [child for child in leaving if not child.left.is_set()]
-    if bound is not None:
-        await _wait_left(polite, until=began + bound)
-        return
-    async with trio.open_nursery() as nursery:
-        for child in polite:
-            nursery.start_soon(_see_out_polite, table, child)
-
-
-async def _see_out_polite(table: Table, child: Child) -> None:
-    await _wait_left([child], until=child.stop_by)
-    if not child.left.is_set():
-        child.cancel("its stop grace is over")
-        await _see_out_cancelled(table, [child])
-
-
-async def _see_out_cancelled(table: Table, cancelled: Sequence[Child]) -> None:
-    for due in sorted({child.cancelled_by for child in cancelled}):
-        await _wait_left(cancelled, until=due)
-        for child in cancelled:
-            if child.cancelled_by <= due:
-                table.condemn(child)
-
-
-async def _wait_left(leaving: Iterable[Child], *, until: float) -> None:
-    with trio.move_on_at(until):
+    for child in leaving:
+        if child.cancelled:
+            await child.left.wait()
+    with trio.move_on_after(math.inf if bound is None else bound):
         for child in leaving:
             await child.left.wait()
 
@@ -184,8 +159,9 @@ def refusal(
     """The proof for a refusal at this moment: the verdict on every slot holder, as of now."""
     # A full process has reserved a slot already for the one that it refuses.
     holders = tuple(holder for holder in _holders(table, stages) if holder.key != key)
-    beyond = table.condemned[table.allowance :]
-    verdicts = [h.verdict for h in holders] + [table.verdict(child) for child in beyond]
+    beyond = tuple(child.holder(table.verdict(child)) for child in table.condemned[table.allowance :])
+    holders = (*holders, *beyond)
+    verdicts = [holder.verdict for holder in holders]
     full = process_limit is not None
     return Refusal(
         table.user,

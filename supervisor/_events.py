@@ -185,6 +185,14 @@ class HandlerFailed(Event):
 
 
 @attrs.frozen
+class ChoreFailed(Event):
+    """A task of ours raised, on behalf of one user; nobody else is touched. Please report it."""
+
+    user: str
+    error: BaseException
+
+
+@attrs.frozen
 class Stalled(Event):
     """The event loop did not run for `duration` seconds more than it should have."""
 
@@ -220,6 +228,11 @@ class Events:
         for subscription in self._subscriptions:
             subscription.put(event)
 
+    def close(self) -> None:
+        """Nothing more will happen: who iterates comes to an end."""
+        for subscription in list(self._subscriptions):
+            subscription.end()
+
     def subscribe(self, capacity: int) -> Subscription:
         return Subscription(self._subscriptions, capacity)
 
@@ -238,6 +251,7 @@ class Subscription:
         self._capacity = capacity
         self._waiting: deque[Event] = deque()
         self._lost = 0
+        self._ended = False
         self._news = trio.Event()
         register[self] = None
 
@@ -257,9 +271,15 @@ class Subscription:
         return events
 
     async def receive(self) -> Event | EventsLost:
-        """The next event. Cancellation: nothing is lost."""
+        """The next event. Cancellation: nothing is lost.
+
+        Raises:
+          trio.EndOfChannel: the supervisor has ended, and you have seen all.
+        """
         await trio.lowlevel.checkpoint()
         while not self._waiting:
+            if self._ended:
+                raise trio.EndOfChannel
             if self._news.is_set():
                 self._news = trio.Event()
             await self._news.wait()
@@ -272,7 +292,15 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Event | EventsLost:
-        return await self.receive()
+        try:
+            return await self.receive()
+        except trio.EndOfChannel:
+            raise StopAsyncIteration from None
+
+    def end(self) -> None:
+        """No more events will come."""
+        self._ended = True
+        self._news.set()
 
     def close(self) -> None:
         self._register.pop(self, None)

@@ -21,6 +21,8 @@ class HandlerNursery:
 
     _nursery: trio.Nursery
     _events: Events
+    _running: int = attrs.field(init=False, default=0)
+    _idle: trio.Event = attrs.field(init=False, factory=trio.Event)
 
     def start_soon(
         self,
@@ -35,7 +37,23 @@ class HandlerNursery:
         async def isolated() -> None:
             try:
                 await async_fn(*args)
-            except Exception as error:  # noqa: BLE001  # the event carries it; that is the purpose
-                self._events.emit(HandlerFailed(self._events.stamp(), label, error))
+            except* Exception as group:  # noqa: BLE001  # the event carries it; a cancellation passes
+                self._events.emit(HandlerFailed(self._events.stamp(), label, _sole(group)))
+            finally:
+                self._running -= 1
+                if not self._running:
+                    self._idle.set()
 
+        self._running += 1
         Context().run(lambda: self._nursery.start_soon(isolated, name=label))
+
+    async def wait_idle(self) -> None:
+        """Until no handler runs. Cancellation: nothing happens."""
+        while self._running:
+            self._idle = trio.Event()
+            await self._idle.wait()
+
+
+def _sole(group: BaseExceptionGroup[Exception]) -> BaseException:
+    """The error itself, where there is only one."""
+    return group.exceptions[0] if len(group.exceptions) == 1 else group

@@ -9,6 +9,9 @@ from actors import Phase, Pulse, State
 from ._report import Health, Verdict
 from ._spec import HealthPolicy
 
+# Exactly at the end of its allowance nobody is late; so much past it he is, in seconds.
+PAST = 0.01
+
 
 @attrs.frozen
 class Lag:
@@ -38,7 +41,7 @@ def judge(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict:
                 f"cancelled {now - pulse.cancelled_at:.3g} s ago, {pulse.phase.value}",
                 now,
                 lag,
-                (pulse.cancelled_at, policy.cancel_grace),
+                (max(pulse.cancelled_at, pulse.cleanup_by or 0.0), policy.cancel_grace),
             )
         case State.CONDEMNED:
             return Verdict(Health.CONDEMNED, f"cancelled and still running, {pulse.phase.value}")
@@ -63,7 +66,8 @@ def _judge_running(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> 
     work = _judge_work(pulse, policy, now, lag)
     if work is not None and work.health is not Health.BUSY:
         return work
-    if pulse.probe_failure is not None:
+    # Evidence ages: an old failure convicts nobody whom nobody has asked since.
+    if pulse.probe_failure is not None and now - pulse.probed_at <= policy.budget:
         return Verdict(Health.UNRESPONSIVE, f"its probe raised {pulse.probe_failure}")
     connection = _judge_connections(pulse, policy, now, lag)
     if connection is not None and connection.until is None:

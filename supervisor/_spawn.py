@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 import trio
 
-from actors import ActorRef, Exit
+from actors import ActorRef, Exit, State
 
 from ._child import Child
 from ._errors import SpawnFailed, SpawnRefused, SupervisorClosed
@@ -74,6 +74,8 @@ class Spawn:
     def collect(self) -> Obtained[Any]:
         """What the caller gets. Each gets an error of its own; the first gets `created`."""
         match self._outcome:
+            case ActorRef() as ref if ref.state is not State.RUNNING:
+                raise SpawnFailed(self.user, self.key, ref.cell.exit_due)  # nobody is given a dying one
             case ActorRef() as ref:
                 created, self._claimed = not self._claimed, True
                 return Obtained(ref, created)

@@ -39,6 +39,11 @@ def _not_negative(_: Any, attribute: attrs.Attribute[Any], value: float) -> None
         raise ValueError(f"{attribute.name} must be 0 or more, not {value!r}")
 
 
+def _a_part(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not 0 <= value < 1:
+        raise ValueError(f"{attribute.name} must be a part: 0 or more, and less than 1, not {value!r}")
+
+
 def _at_least_one(_: Any, attribute: attrs.Attribute[Any], value: int) -> None:
     if value < 1:
         raise ValueError(f"{attribute.name} must be 1 or more, not {value!r}")
@@ -94,7 +99,7 @@ class SupervisorSpec:
     slot_wait: float = attrs.field(default=0.0, validator=_not_negative)
     """How long a spawn may wait for a slot, after cleanup, before it is refused."""
     sweep_period: float = attrs.field(default=300.0, validator=_seconds)
-    sweep_jitter: float = attrs.field(default=0.1, validator=_not_negative)
+    sweep_jitter: float = attrs.field(default=0.1, validator=_a_part)
     """A part of the period, so that many processes do not sweep in step; 0: exactly the period."""
     high_water: float = attrs.field(default=0.7, validator=_seconds)
     """A user that reaches this part of the limit is looked through early."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from contextvars import Context
 from typing import Any, TypeVar
 
 import attrs
@@ -24,6 +25,12 @@ from ._table import Services
 from ._user import UserSupervisor
 
 M = TypeVar("M")
+
+# What connection handlers may take at shutdown, after their managers are gone: a goodbye, in seconds.
+HANDLER_GRACE = 0.5
+
+# A full process that was swept less than this ago, in seconds, is not swept again for each newcomer.
+SWEEPS_APART = 0.1
 
 # How many actors a sweep looks at before the others get a turn: some milliseconds at most.
 SWEEP_BATCH = 200
@@ -84,6 +91,7 @@ class Supervisor:
         self._users: dict[str, UserSupervisor] = {}
         self._lag_meter = LagMeter(events)
         self._accepting = True
+        self._making_room: _MakingRoom | None = None
         self._services = Services(spec, events, quota, self._lag_meter.read, self._make_room)
 
     def __repr__(self) -> str:
@@ -110,7 +118,7 @@ class Supervisor:
           SpawnFailed: the new actor ended before it was running.
           SupervisorClosed: this supervisor is shutting down.
         """
-        _check_identity(user, key)
+        _check_request(user, key, spec)
         here = self._users.get(user)
         found = here.find(key) if here is not None else None
         if found is not None:
@@ -194,12 +202,14 @@ class Supervisor:
         here.set_limit(await self._limit_of(here.user))
 
     async def _limit_of(self, user: str) -> int:
-        limit = self._limits.get(user, self._limit)
-        if callable(limit):
-            answer = limit(user)
+        """The limit as it stands now, also if it was changed while a function thought about it."""
+        while True:
+            asked = self._limits.get(user, self._limit)
+            answer = asked(user) if callable(asked) else asked
             limit = await answer if inspect.isawaitable(answer) else answer
-        _check_limit(limit, user)
-        return limit
+            _check_limit(limit, user)
+            if self._limits.get(user, self._limit) is asked:
+                return limit
 
     # Insight
 
@@ -229,19 +239,46 @@ class Supervisor:
 
     def _open_user(self, user: str) -> UserSupervisor:
         here = self._users[user] = UserSupervisor(user, self._services, self._retire)
-        self._root.start_soon(here.run, name=f"user {user!r}")
+        name = f"user {user!r}"
+        Context().run(lambda: self._root.start_soon(here.home.run, name=name))
         return here
 
     def _retire(self, here: UserSupervisor) -> None:
         del self._users[here.user]
 
-    async def _make_room(self, user: str) -> CleanupReport:
-        """For a spawn of `user` that found the process full."""
-        return await self._sweep(also=user, bound=self._services.spec.admission_deadline)
+    async def _make_room(self) -> None:
+        """The process is full: clean up after everybody, once for all that found it so.
 
-    async def _sweep(self, *, also: str | None = None, bound: float | None = None) -> CleanupReport:
-        """Look at everybody once; clean up, each in his own nursery, where there is reason to."""
+        Then, if there was nobody to remove, reclaim the slot of a client that is gone longest.
+        """
+        if self._making_room is None or self._making_room.is_stale():
+            making = self._making_room = _MakingRoom()
+
+            async def make() -> None:
+                report = await self._clean(bound=self._services.spec.admission_deadline)
+                if not report.reaped:
+                    await self._reclaim_one()
+                making.finish()
+
+            self.handler_nursery.start_soon(make, name="making room in a full process")
+        await self._making_room.done.wait()
+
+    async def _reclaim_one(self) -> None:
+        gone = [(at, here) for here in self._users.values() if (at := here.gone_since()) is not None]
+        if gone:
+            _, here = min(gone, key=lambda found: found[0])
+            await here.clean_up(Stage.GARBAGE, needed=1, bound=self._services.spec.admission_deadline)
+
+    async def _sweep(self) -> CleanupReport:
+        """The background's: nobody's long graces hold up the next sweep of the others."""
         began = trio.current_time()
+        report = await self._clean(bound=self._services.spec.sweep_period / 4)
+        events, took = self._services.events, trio.current_time() - began
+        events.emit(Swept(events.stamp(), report, took))
+        return report
+
+    async def _clean(self, *, bound: float) -> CleanupReport:
+        """Look at everybody once; clean up, each in his own nursery, where there is reason to."""
         reports: list[CleanupReport] = []
 
         async def clean(here: UserSupervisor) -> None:
@@ -250,17 +287,13 @@ class Supervisor:
         async with trio.open_nursery() as nursery:
             looked_at = 0
             for here in list(self._users.values()):
-                if here.user == also or here.worth_a_visit():
+                if here.worth_a_visit():
                     nursery.start_soon(clean, here)
                 looked_at += len(here.table.children)
                 if looked_at >= SWEEP_BATCH:
                     looked_at = 0
                     await trio.lowlevel.checkpoint()
-        stages = tuple(stage for report in reports for stage in report.stages)
-        report = CleanupReport(None, stages)
-        events, took = self._services.events, trio.current_time() - began
-        events.emit(Swept(events.stamp(), report, took))
-        return report
+        return CleanupReport(None, tuple(stage for report in reports for stage in report.stages))
 
     async def serve(self) -> None:
         """Run the background; called by `open_supervisor` before anybody can spawn."""
@@ -281,6 +314,21 @@ class Supervisor:
             events.emit(ShutdownHeld(events.stamp(), stuck))
 
 
+@attrs.define(eq=False)
+class _MakingRoom:
+    """One cleanup of a full process, shared by all that wait for it."""
+
+    done: trio.Event = attrs.field(factory=trio.Event)
+    _finished_at: float | None = None
+
+    def finish(self) -> None:
+        self._finished_at = trio.current_time()
+        self.done.set()
+
+    def is_stale(self) -> bool:
+        return self._finished_at is not None and trio.current_time() - self._finished_at > SWEEPS_APART
+
+
 @asynccontextmanager
 async def open_supervisor(
     limit: Limit = DEFAULT_LIMIT,
@@ -299,51 +347,69 @@ async def open_supervisor(
     """
     if not callable(limit):
         _check_limit(limit, None)
-    failure: Exception | None = None
-    over = trio.Event()
+    failure: BaseException | None = None
+    host = _Host(limit, spec or SupervisorSpec(), quota)
     async with trio.open_nursery() as outer:
-        host = _Host(limit, spec or SupervisorSpec(), quota, over)
-        supervisor: Supervisor = await outer.start(host.run)
+        outer.start_soon(host.run)  # noqa: ASYNC113  # `ready` is waited for, cancellably
         try:
-            yield supervisor
-        except Exception as error:  # noqa: BLE001  # raised again below, outside of the nursery
+            await host.ready.wait()
+            yield host.supervisor
+        except BaseException as error:  # noqa: ASYNC103  # raised below, outside of the nursery
+            if _is_cancellation(error):
+                raise
             failure = error
         finally:
-            over.set()
+            host.over.set()
     if failure is not None:
         raise failure
 
 
-@attrs.frozen(eq=False)
+def _is_cancellation(error: BaseException) -> bool:
+    """Does it have to pass through the nursery, for Trio's sake?"""
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return isinstance(error, trio.Cancelled | GeneratorExit) or any(map(_is_cancellation, inner))
+
+
+@attrs.define(eq=False)
 class _Host:
     """Where everything of a supervisor runs: shielded, so that its end is an orderly one."""
 
     limit: Limit
     spec: SupervisorSpec
     quota: Quota | None
-    over: trio.Event
+    ready: trio.Event = attrs.field(init=False, factory=trio.Event)
+    over: trio.Event = attrs.field(init=False, factory=trio.Event)
+    _supervisor: Supervisor | None = attrs.field(init=False, default=None)
 
-    async def run(self, *, task_status: trio.TaskStatus[Supervisor]) -> None:
+    @property
+    def supervisor(self) -> Supervisor:
+        assert self._supervisor is not None, "asked before it was ready"
+        return self._supervisor
+
+    async def run(self) -> None:
         events = Events()
         quota = LocalQuota(self.spec.process_limit) if self.quota is None else self.quota
-        # Not bounded by a deadline, but by what it waits for: stop graces, then cancellation.
-        with trio.CancelScope(shield=True):
-            async with trio.open_nursery() as root:
-                async with trio.open_nursery() as handlers:
-                    supervisor = Supervisor(
-                        root,
-                        HandlerNursery(handlers, events),
-                        events,
-                        limit=self.limit,
-                        spec=self.spec,
-                        quota=quota,
-                    )
-                    await supervisor.serve()
-                    task_status.started(supervisor)
-                    await self.over.wait()
-                    await supervisor.shut_down()
-                    handlers.cancel_scope.cancel()
-                root.cancel_scope.cancel()
+        try:
+            # Not bounded by a deadline, but by what it waits for: stop graces, then cancellation.
+            with trio.CancelScope(shield=True):
+                async with trio.open_nursery() as root, trio.open_nursery() as handlers:
+                    await self._host(root, handlers, events, quota)
+        finally:
+            events.close()
+
+    async def _host(self, root: trio.Nursery, handlers: trio.Nursery, events: Events, quota: Quota) -> None:
+        handler_nursery = HandlerNursery(handlers, events)
+        self._supervisor = Supervisor(
+            root, handler_nursery, events, limit=self.limit, spec=self.spec, quota=quota
+        )
+        await self._supervisor.serve()
+        self.ready.set()
+        await self.over.wait()
+        await self._supervisor.shut_down()
+        with trio.move_on_after(HANDLER_GRACE):
+            await handler_nursery.wait_idle()
+        handlers.cancel_scope.cancel()
+        root.cancel_scope.cancel()
 
 
 def _snapshot_of(here: UserSupervisor) -> UserSnapshot:
@@ -358,10 +424,13 @@ def _snapshot_of(here: UserSupervisor) -> UserSnapshot:
     )
 
 
-def _check_identity(user: object, key: object) -> None:
+def _check_request(user: object, key: object, spec: object) -> None:
     for what, value in (("user", user), ("key", key)):
         if not isinstance(value, str):
             raise TypeError(f"{what} must be a str, exactly as it is to be compared, not {value!r}")
+
+    if not isinstance(spec, ChildSpec):
+        raise TypeError(f"spec must be a ChildSpec, not {spec!r}: write ChildSpec(YourActor)")
 
 
 def _check_limit(limit: object, user: str | None) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec
 import attrs
 import trio
 
-from actors import Attached, Began, DeadLettered, Detached, ExitReason, Notice, State
+from actors import Attached, Began, DeadLettered, Detached, Ending, ExitReason, Notice, State
 
 from ._child import Child
 from ._events import (
@@ -27,7 +27,7 @@ from ._events import (
 )
 from ._health import Lag
 from ._quota import Quota
-from ._report import CleanupReport, Verdict
+from ._report import Verdict
 from ._spec import ChildSpec, SupervisorSpec
 
 P = ParamSpec("P")
@@ -41,7 +41,7 @@ class Services:
     events: Events
     quota: Quota
     lag: Callable[[], Lag]
-    make_room: Callable[[str], Awaitable[CleanupReport]]
+    make_room: Callable[[], Awaitable[None]]
     """Clean up after everybody, within an admission; what a full process does before it refuses."""
     jitter: random.Random = attrs.field(factory=random.Random)
     _incarnations: Iterator[int] = attrs.field(init=False, factory=lambda: itertools.count(1))
@@ -59,6 +59,8 @@ class Table:
     services: Services
     _began: Callable[[Child], None]
     """Told when a child has started."""
+    _ending: Callable[[Child], None]
+    """Told when a child's end has begun."""
     _freed: Callable[[Child], None]
     """Told when a child's key, and perhaps its slot, became free."""
     _children: dict[str, Child] = attrs.field(init=False, factory=dict[str, Child])
@@ -152,6 +154,9 @@ class Table:
         match notice:
             case Began():
                 self._began(child)
+            case Ending():
+                if child.key in self._children:
+                    self._ending(child)
             case Attached(connections):
                 self.emit(ConnectionAttached, child, connections)
             case Detached(connections, why):

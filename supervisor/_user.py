@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from contextvars import Context
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,13 +13,19 @@ from actors import Exit, ExitReason, State
 
 from ._admission import Settle, Try, crosses_high_water, next_move, stages_until, victims
 from ._child import Child
-from ._cleanup import PAST, anything_to_remove, dry_run, explain, reap, refusal, run_stage, see_out
-from ._events import CleanedUp, Found, Refused, Started, Waited
+from ._cleanup import anything_to_remove, dry_run, explain, reap, refusal, run_stage
+from ._events import ChoreFailed, CleanedUp, Found, Refused, Started, Waited
+from ._health import PAST
+from ._home import Home
 from ._quota import QuotaRefused
+from ._reaper import Reaper
 from ._report import CleanupReport, Explanation, Health, Stage, StageReport
 from ._spawn import Closed, Obtained, Spawn
 from ._spec import ChildSpec
 from ._table import Services, Table
+
+# What a quota may take to hear that a slot is free, in seconds; here it is free in any case.
+RELEASE_WITHIN = 5.0
 
 
 @attrs.define(eq=False, repr=False)
@@ -39,25 +44,26 @@ class UserSupervisor:
     )
     _spawns: dict[str, Spawn] = attrs.field(init=False, factory=dict[str, Spawn])
     """By key, in order of arrival: those that wait for a slot, and those that are starting."""
-    _nursery: trio.Nursery | None = attrs.field(init=False, default=None)
-    _early: list[Callable[[], Awaitable[None]]] = attrs.field(init=False, factory=list[Any])
-    """What is to run as soon as the nursery is open."""
-    _chores: int = attrs.field(init=False, default=0)
+    home: Home = attrs.field(
+        init=False, default=attrs.Factory(lambda self: self.make_home(), takes_self=True)
+    )
+    _reaper: Reaper = attrs.field(
+        init=False, default=attrs.Factory(lambda self: Reaper(self.table), takes_self=True)
+    )
     _escalating: bool = attrs.field(init=False, default=False)
     _nap: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
-    _over: trio.Event = attrs.field(init=False, factory=trio.Event)
 
     def make_table(self) -> Table:
         """Made once, empty."""
-        return Table(self.user, 0, self._services, self._began, self._freed)
+        return Table(self.user, 0, self._services, self._began, self._ending, self._freed)
 
-    async def run(self) -> None:
-        """Host the user's tasks until nothing of the user is left."""
-        async with trio.open_nursery() as self._nursery:
-            for task in self._early:
-                self._start_soon(task)
-            self._early.clear()
-            await self._over.wait()
+    def make_home(self) -> Home:
+        """Made once; left when nothing of the user is."""
+
+        def deserted() -> bool:
+            return not self._spawns and self.table.deserted
+
+        return Home(self.user, self._services.events, deserted, lambda: self._deserted(self))
 
     @property
     def waiting(self) -> tuple[Spawn, ...]:
@@ -116,15 +122,14 @@ class UserSupervisor:
         verdict = self.table.verdict(child)
         if verdict.health is Health.UNRESPONSIVE:
             reap(self.table, child, verdict)
-            self._do(lambda: see_out(self.table, [child]))
 
     def set_limit(self, limit: int) -> None:
         """Raising it admits those that wait, at once; lowering it ends nobody."""
-        if limit == self.table.limit or self._over.is_set():
+        if limit == self.table.limit or self.home.over:
             return
         self.table.limit = limit
         if self.table.condemned:
-            self._do(self._release_condemned)
+            self.home.do(self._release_condemned)
         self._grant()
 
     def _begin(self, key: str, spec: ChildSpec[Any]) -> Spawn:
@@ -151,36 +156,47 @@ class UserSupervisor:
     def _reserve(self, spawn: Spawn) -> None:
         table = self.table
         child = spawn.child = table.reserve(spawn.key, spawn.spec)
-        self._start_soon(lambda: self._run_child(child, spawn))
+        self.home.start_soon(lambda: self._run_child(child, spawn))
         high_water = self._services.spec.high_water
         if crosses_high_water(table.held, limit=table.limit, high_water=high_water):
             self.clean_up_soon()
 
     async def _run_child(self, child: Child, spawn: Spawn) -> None:
         """The task of one child, from its slot to its end."""
-        quota = self._services.quota
         try:
             with spawn.admission:
                 await self._admit_beyond(child, spawn)
             if child.state is State.STARTING:
                 await child.run()
         except QuotaRefused as refused:
-            child.cell.cancel(ExitReason.CANCELLED, "the process had no slot left")
             if self._spawns.get(child.key) is spawn:
                 self._refuse(spawn, process_limit=refused.limit)
+            child.cell.cancel(ExitReason.CANCELLED, "the process had no slot left")
+        except Exception as error:  # noqa: BLE001  # a quota that fails fails this start, and says so
+            child.cell.crashed(error)
         finally:
             child.make_sure_it_ended()
-            with trio.CancelScope(shield=True):  # a quota bounds its own calls; see its protocol
-                await quota.release(self.user, child.slot)
+            await self._release(child)  # noqa: ASYNC102  # it bounds itself
             self.table.ended(child)
+
+    async def _release(self, child: Child) -> None:
+        """Its slot counts nowhere any more."""
+        try:
+            with trio.fail_after(RELEASE_WITHIN) as scope:
+                scope.shield = True
+                await self._services.quota.release(self.user, child.slot)
+        except Exception as error:  # noqa: BLE001  # told, and the slot is free here all the same
+            events = self._services.events
+            events.emit(ChoreFailed(events.stamp(), self.user, error))
 
     async def _admit_beyond(self, child: Child, spawn: Spawn) -> None:
         """Count the slot beyond this user. A full process is swept before anybody is refused."""
         try:
             await self._services.quota.admit(self.user, child.slot)
         except QuotaRefused:
-            report = await self._services.make_room(self.user)
-            spawn.stages.extend(report.stages)
+            await self._services.make_room()
+            deadline = self._services.spec.admission_deadline
+            spawn.stages.extend((await self.clean_up(Stage.LIVENESS, bound=deadline)).stages)
             await self._services.quota.admit(self.user, child.slot)
 
     def _take_over(self, predecessor: Child, spawn: Spawn) -> None:
@@ -189,9 +205,9 @@ class UserSupervisor:
         if predecessor.state is State.RUNNING:
             reap(self.table, predecessor, verdict)
 
-        async def see_out_predecessor() -> None:
+        async def tell_when_left() -> None:
             began = trio.current_time()
-            await see_out(self.table, [predecessor])
+            await predecessor.left.wait()
             found = (predecessor.finding(verdict),)
             reaped, failed = ((), found) if predecessor.is_condemned else (found, ())
             took = trio.current_time() - began
@@ -199,7 +215,7 @@ class UserSupervisor:
             spawn.stages.append(report)
             self._tell_cleaned([report])
 
-        self._do(see_out_predecessor)
+        self.home.do(tell_when_left)
 
     def _began(self, child: Child) -> None:
         if child.state is not State.RUNNING:
@@ -209,17 +225,28 @@ class UserSupervisor:
         self.table.emit(Started, child, trio.current_time() - spawn.asked_at)
         spawn.finish(child.ref)
 
+    def _ending(self, child: Child) -> None:
+        """Somebody began its end; the reaper sees it out, in its time. A start has failed by that."""
+        self._fail_start_of(child)
+        if self._reaper.see_out(child):
+            self.home.do(self._reaper.run)
+
     def _freed(self, child: Child) -> None:
         """A key, and perhaps a slot, became free; a start that was under way has failed."""
+        self._reaper.has_left(child)
+        self._fail_start_of(child)
+        if self.table.condemned:
+            self.home.do(self._release_condemned)
+        self._grant(heir=child.key)
+        if self.waiting:
+            self._escalate_soon()
+        self.home.leave_if_deserted()
+
+    def _fail_start_of(self, child: Child) -> None:
         spawn = self._spawns.get(child.key)
         if spawn is not None and spawn.child is child:
             del self._spawns[child.key]
             spawn.finish(child.cell.exit_due)
-        self._do(self._release_condemned)
-        self._grant(heir=child.key)
-        if self.waiting:
-            self._escalate_soon()
-        self._retire_if_deserted()
 
     def _abandon(self, spawn: Spawn) -> None:
         """Nobody waits for it any more: as if it had never been asked for."""
@@ -229,9 +256,8 @@ class UserSupervisor:
         if child is not None:
             spawn.admission.cancel()
             child.cell.cancel(ExitReason.CANCELLED, "nobody waited for it any more")
-            self._do(lambda: see_out(self.table, [child]))
         self._grant()
-        self._retire_if_deserted()
+        self.home.leave_if_deserted()
 
     # Making room
 
@@ -240,13 +266,25 @@ class UserSupervisor:
         self._nap.cancel()
         if not self._escalating:
             self._escalating = True
-            self._do(self._escalate)
+            self.home.do(self._escalate)
 
     async def _escalate(self) -> None:
+        try:
+            self._tell_cleaned(await self._try_all())
+        except Exception as error:
+            for spawn in self.waiting:  # nobody waits for ever because of a mistake of ours
+                del self._spawns[spawn.key]
+                spawn.finish(Exit(ExitReason.START_FAILED, "making room failed", error))
+            raise
+        finally:
+            self._escalating = False
+
+    async def _try_all(self) -> list[StageReport]:
+        """Try one stage after the other while anybody waits; the reports not yet told."""
         tried: list[Stage] = []
         reports: list[StageReport] = []
         while self.waiting:
-            match next_move(tried, until=Stage.LIVENESS, removable=self._removable()):
+            match next_move(tried, until=Stage.LIVENESS, removable=self._removable):
                 case Try(stage):
                     tried = [*tried, stage] if stage not in tried else [stage]
                     reports.append(await self._try(stage))
@@ -254,8 +292,7 @@ class UserSupervisor:
                     self._settle(reports)
                     tried, reports = [], []
                     await self._sleep_while_waiting()
-        self._escalating = False
-        self._tell_cleaned(reports)
+        return reports
 
     async def _try(self, stage: Stage) -> StageReport:
         deadline = self._services.spec.admission_deadline
@@ -282,11 +319,15 @@ class UserSupervisor:
                 self._refuse(spawn)
 
     async def _sleep_while_waiting(self) -> None:
-        """Until the first wait is over, or somebody new comes, or leaves."""
-        if self.waiting:
-            self._nap = trio.CancelScope()
-            with self._nap:
-                await trio.sleep_until(self.waiting[0].asked_at + self._services.spec.slot_wait)
+        """Until the first wait is over, somebody new comes, or a slot holder may have become a ghost."""
+        if not self.waiting:
+            return
+        over = self.waiting[0].asked_at + self._services.spec.slot_wait
+        now = trio.current_time()
+        graces = [v.until + PAST for v in self.table.verdicts().values() if v.until is not None]
+        self._nap = trio.CancelScope()
+        with self._nap:
+            await trio.sleep_until(min([over, *(due for due in graces if due > now)]))
 
     def _refuse(self, spawn: Spawn, *, process_limit: int | None = None) -> None:
         del self._spawns[spawn.key]
@@ -300,30 +341,38 @@ class UserSupervisor:
             events = self._services.events
             events.emit(CleanedUp(events.stamp(), CleanupReport(self.user, tuple(reports))))
 
-    async def clean_up(self, until: Stage, *, bound: float | None = None) -> CleanupReport:
+    async def clean_up(self, until: Stage, *, needed: int = 0, bound: float | None = None) -> CleanupReport:
         """Run the stages up to `until`, each bounded as in `run_stage`.
 
         Cancellation: what was begun goes on.
         """
-        if self._over.is_set():
+        if self.home.over:
             return CleanupReport(self.user, ())
         done = trio.Event()
         reports: list[CleanupReport] = []
 
         async def chore() -> None:
-            stages = [await run_stage(self.table, stage, bound=bound) for stage in stages_until(until)]
+            stages = [
+                await run_stage(self.table, stage, needed=needed, bound=bound)
+                for stage in stages_until(until)
+            ]
             self._tell_cleaned(stages)
             reports.append(CleanupReport(self.user, tuple(stages)))
             done.set()
 
-        self._do(chore)
+        self.home.do(chore)
         await done.wait()
         return reports[0]
 
     def clean_up_soon(self) -> None:
         """Remove in the background whom there is hard evidence against already."""
         if anything_to_remove(self.table):
-            self._do(partial(self.clean_up, Stage.LIVENESS))
+            self.home.do(partial(self.clean_up, Stage.LIVENESS))
+
+    def gone_since(self) -> float | None:
+        """Till when the client that is gone longest, and may still come back, is waited for."""
+        until = [v.until for v in self.table.verdicts().values() if v.health is Health.DISCONNECTED]
+        return min((due for due in until if due is not None), default=None)
 
     def worth_a_visit(self) -> bool:
         """Is there evidence against anybody, or anybody who must be asked to get any?"""
@@ -340,7 +389,7 @@ class UserSupervisor:
 
     async def stop_all(self, reason: ExitReason, detail: str) -> None:
         """Stop every manager, and wait until each has left. Cancellation: they stop all the same."""
-        if self._over.is_set():
+        if self.home.over:
             return
         for spawn in list(self._spawns.values()):
             spawn.admission.cancel()
@@ -350,38 +399,11 @@ class UserSupervisor:
         leaving = self.table.children
         for child in leaving:
             child.cell.stop(reason, detail)
-        self._do(lambda: see_out(self.table, leaving))
         for child in leaving:
             await child.left.wait()
-        self._retire_if_deserted()
+        self.home.leave_if_deserted()
 
     async def _release_condemned(self) -> None:
         """Condemned actors within the allowance hold no slot anywhere."""
         for child in self.table.condemned[: self.table.allowance]:
-            await self._services.quota.release(self.user, child.slot)
-
-    def _do(self, chore: Callable[[], Awaitable[object]]) -> None:
-        """Run a chore in the user's nursery; the user is not over before it is."""
-        self._chores += 1
-
-        async def run_chore() -> None:
-            try:
-                await chore()
-            finally:
-                self._chores -= 1
-                self._retire_if_deserted()
-
-        self._start_soon(run_chore)
-
-    def _start_soon(self, task: Callable[[], Awaitable[None]]) -> None:
-        """Start a task in a fresh context: nothing of the caller's leaks into it."""
-        if self._nursery is None:
-            self._early.append(task)
-        else:
-            Context().run(self._nursery.start_soon, task)
-
-    def _retire_if_deserted(self) -> None:
-        idle = not self._spawns and not self._chores
-        if idle and self.table.deserted and not self._over.is_set():
-            self._over.set()
-            self._deserted(self)
+            await self._release(child)

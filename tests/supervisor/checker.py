@@ -160,10 +160,12 @@ class Checker:
         for report in refusal.stages:
             assert report in ledger.cleaned, "claims a cleanup of which nobody was told"
         assert refusal.limit == ledger.limit
-        assert refusal.live == ledger.held == len(refusal.holders) + ledger.beyond
+        assert refusal.live == ledger.held == len(refusal.holders)
         assert refusal.live >= refusal.limit, "refused although there was room"
-        assert {h.key: h.incarnation for h in refusal.holders} == ledger.live
-        for holder in refusal.holders:
+        alive = [h for h in refusal.holders if h.verdict.health is not Health.CONDEMNED]
+        assert {h.key: h.incarnation for h in alive} == ledger.live
+        assert len(refusal.holders) - len(alive) == ledger.beyond
+        for holder in alive:
             assert holder.verdict.health in SETTLED, f"locked out by a ghost: {holder}"
             assert holder.verdict.health is not Health.UNKNOWN or self.stalled
             hangs = event.stamp.at - self.stuck_since.get(holder.incarnation, float("inf"))

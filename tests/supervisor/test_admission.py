@@ -42,23 +42,23 @@ def gone(until: float) -> Verdict:
 
 
 def test_the_stages_come_in_their_order_and_then_it_settles() -> None:
-    assert next_move([], until=Stage.LIVENESS, removable=True) == Try(Stage.GARBAGE)
-    assert next_move([Stage.GARBAGE], until=Stage.LIVENESS, removable=False) == Try(Stage.LIVENESS)
-    assert next_move(ESCALATION, until=Stage.LIVENESS, removable=False) == Settle()
+    assert next_move([], until=Stage.LIVENESS, removable=lambda: True) == Try(Stage.GARBAGE)
+    assert next_move([Stage.GARBAGE], until=Stage.LIVENESS, removable=lambda: False) == Try(Stage.LIVENESS)
+    assert next_move(ESCALATION, until=Stage.LIVENESS, removable=lambda: False) == Settle()
 
 
 def test_it_starts_again_while_anybody_is_removable() -> None:
-    assert next_move(ESCALATION, until=Stage.LIVENESS, removable=True) == Try(Stage.GARBAGE)
+    assert next_move(ESCALATION, until=Stage.LIVENESS, removable=lambda: True) == Try(Stage.GARBAGE)
 
 
 def test_it_goes_no_further_than_it_may() -> None:
     assert stages_until(Stage.GARBAGE) == (Stage.GARBAGE,)
-    assert next_move([Stage.GARBAGE], until=Stage.GARBAGE, removable=False) == Settle()
+    assert next_move([Stage.GARBAGE], until=Stage.GARBAGE, removable=lambda: False) == Settle()
 
 
 def test_skipping_a_stage_is_a_mistake_of_ours() -> None:
     with pytest.raises(AssertionError):
-        next_move([Stage.LIVENESS], until=Stage.LIVENESS, removable=False)
+        next_move([Stage.LIVENESS], until=Stage.LIVENESS, removable=lambda: False)
 
 
 @pytest.mark.parametrize("health", Health)

@@ -48,7 +48,8 @@ async def test_generations_of_condemned_lock_nobody_out_up_to_the_allowance(
         refusal = await crowd.refused("one-more")
         assert refusal.reason is RefusalReason.REAP_PENDING
         assert refusal.live == refusal.limit == limit
-        assert (len(refusal.holders), refusal.condemned) == (0, 2 * limit)
+        assert [holder.verdict.health for holder in refusal.holders] == [Health.CONDEMNED] * limit
+        assert refusal.condemned == 2 * limit
         assert crowd.held == limit
         assert all(event.held <= limit for event in log.of(Reserved))
         release.set()

@@ -113,7 +113,7 @@ def test_who_is_parked_is_alive_however_long(phase: Phase) -> None:
 
 
 def test_a_failed_probe_is_unresponsive_with_its_cause() -> None:
-    found = verdict(BORN + 1, probe_failure="OSError('no backend')")
+    found = verdict(BORN + 1, probe_failure="OSError('no backend')", probed_at=BORN + 1)
     assert found.health is Health.UNRESPONSIVE
     assert "no backend" in found.evidence
 

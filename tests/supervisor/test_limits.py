@@ -11,12 +11,12 @@ import trio
 from trio.testing import MockClock
 
 from supervisor import (
+    CleanedUp,
     HandlerFailed,
     LimitChanged,
     RefusalReason,
     Reserved,
     SpawnRefused,
-    Swept,
     Terminal,
     Waited,
     open_supervisor,
@@ -209,7 +209,7 @@ async def test_a_full_process_refuses_and_says_so(autojump_clock: MockClock) -> 
         assert refusal.limit == 2
         assert "server is full (2 sessions)" in refusal.sentence
         assert "Tried garbage, liveness" in refusal.sentence
-        assert log.of(Swept)
+        assert log.of(CleanedUp)
         assert await all_answer(refs)
         await supervisor.stop_user("ann")
         assert (await Crowd(supervisor, "cid").get("tab")).created
