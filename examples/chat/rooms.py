@@ -99,37 +99,52 @@ class Rooms:
         """Tell the others in the room that `user` types; dropped first when somebody is slow."""
         self._rooms[name].whisper(encode(TypingNow(name, user)), by=user)
 
+    def listen(self, join: Join, user: str, connection: Connection) -> Listener:
+        """Note that the connection is to hear of the room; `catch_up` brings it up to date."""
+        room, name = self._rooms[join.room], join.room
+        listener = room.listeners[connection] = Listener(connection, user, join.since or 0)
+        connection.call_at_close((self, name), lambda _: self.unlisten(name, connection))
+        return listener
+
     def unlisten(self, name: str, connection: Connection) -> None:
         """The connection is sent nothing more of this room."""
+        connection.forget_at_close((self, name))
         room = self._rooms.get(name)
         if room is not None:
             room.listeners.pop(connection, None)
             self._forget_if_empty(room)
 
-    async def listen(self, join: Join, user: str, connection: Connection, history: History) -> None:
+    async def catch_up(self, join: Join, listener: Listener, history: History) -> None:
         """Send `joined`, then what came after `since`, and from then on everything as it comes.
 
         Nothing is missed or doubled between the history and what is live: it is live only once a
-        read began and ended with nothing published in between. Raises ConnectionClosed.
+        read began and ended with nothing published in between. Ends early when the connection
+        left, or joined again. Raises ConnectionClosed, StorageError.
         """
-        name = join.room
-        latest = await history.last_seq(name)
-        room = self._rooms.get(name)
-        if room is None:
+        latest = await history.last_seq(join.room)
+        room = self._rooms.get(join.room)
+        if room is None or listener.connection not in room.listeners:
             return  # left again meanwhile
-        start = max(0, latest - BACKLOG) if join.since is None else join.since
-        connection.send_nowait(encode(Joined(name, sorted(room.members), latest)))
-        listener = room.listeners[connection] = Listener(connection, user, start)
-        connection.call_at_close((self, name), lambda _: self.unlisten(name, connection))
-        while room.listeners.get(connection) is listener:
+        if join.since is None:
+            listener.seq = max(0, latest - BACKLOG)
+        listener.connection.send_nowait(encode(Joined(join.room, sorted(room.members), latest)))
+        while self._room_of(join.room, listener) is room:
             mark = room.published
-            page = await history.after(name, listener.seq, limit=PAGE)
+            page = await history.after(join.room, listener.seq, limit=PAGE)
             for stored in page:
-                await connection.send(encode(as_message(stored)))
+                await listener.connection.wait_sendable()
+                if self._room_of(join.room, listener) is not room:
+                    return
+                listener.connection.send_nowait(encode(as_message(stored)))
                 listener.seq = stored.seq
-            if len(page) < PAGE and room.published == mark:
+            if len(page) < PAGE and room.published == mark and self._room_of(join.room, listener) is room:
                 listener.live = True
                 return
+
+    def _room_of(self, name: str, listener: Listener) -> Room | None:
+        """The room, while this is the connection's listener there."""
+        room = self._rooms.get(name)
+        return room if room is not None and room.listeners.get(listener.connection) is listener else None
 
     def _forget_if_empty(self, room: Room) -> None:
         if not room.members and not room.listeners:

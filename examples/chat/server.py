@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
@@ -26,6 +27,7 @@ from supervisor import (
     Stalled,
     Subscription,
     Supervisor,
+    SupervisorSpec,
     SweeperFailed,
     Terminal,
     open_supervisor,
@@ -40,6 +42,13 @@ from .tokens import Tokens
 from .web import Page
 
 HOST = "127.0.0.1"
+
+# How soon a tab that was closed stops counting as present, after its attach grace, in seconds.
+SWEEP_PERIOD = 10.0
+
+# The kernel gives up on a client of the page that reads nothing for so long, in milliseconds:
+# Hypercorn shields its sends, and would wait for such a client for ever when it is to end.
+_TCP_USER_TIMEOUT = 2_000
 
 logger = logging.getLogger("examples.chat")
 
@@ -88,11 +97,12 @@ async def serve_chat(
     rooms = Rooms()
     tokens = Tokens(spec.secret)
     async with (
+        trio.open_nursery() as outside,
         open_history(spec.database, publish=rooms.publish) as history,
-        open_supervisor(spec.limit) as supervisor,
+        open_supervisor(spec.limit, spec=SupervisorSpec(sweep_period=SWEEP_PERIOD)) as supervisor,
         trio.open_nursery() as nursery,
     ):
-        nursery.start_soon(_log, supervisor.events())
+        outside.start_soon(_log, supervisor.events())  # noqa: ASYNC111  # ends with the supervisor
         edge = Edge(supervisor, tokens, ChatServices(rooms, history), spec.health)
         serve = partial(
             serve_websocket,
@@ -126,20 +136,25 @@ def first_error(error: BaseException) -> BaseException:
 
 
 async def _serve_page(page: Page, port: int, *, task_status: trio.TaskStatus[int]) -> None:
+    listening = socket.create_server((HOST, port))
+    http_port: int = listening.getsockname()[1]
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_USER_TIMEOUT)
     config = hypercorn.config.Config()
-    config.bind = [f"{HOST}:{port}"]
+    config.bind = [f"fd://{listening.detach()}"]  # it is Hypercorn's from here on
     config.graceful_timeout = 0.5
     config.loglevel = "WARNING"
     async with trio.open_nursery() as nursery:
         # Starlette's and Hypercorn's types of ASGI differ, though in words only.
         serve = partial(cast("Any", hypercorn.trio).serve, page.app(), config, mode="asgi")
-        binds: list[str] = await nursery.start(serve)
-        task_status.started(int(binds[0].rpartition(":")[2]))
+        await nursery.start(serve)
+        task_status.started(http_port)
 
 
 async def _log(events: Subscription) -> None:
     """Say in the log what an operator of this example wants to know. No texts, no tokens."""
-    with events:
+    # Shielded, so that the end is in the log too; it is over when the supervisor is.
+    with events, trio.CancelScope(shield=True):
         async for event in events:
             line = _line(event)
             if line is not None:

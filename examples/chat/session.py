@@ -27,7 +27,7 @@ from .protocol import (
     Typing,
     encode,
 )
-from .rooms import Rooms
+from .rooms import Listener, Rooms
 
 # Rooms one session may be in: more than anybody reads.
 ROOM_LIMIT = 50
@@ -102,6 +102,8 @@ class ChatSession(UserManager[Said | Wedge]):
             _reply(connection, _not_joined(typing.room))
 
     def _join(self, connection: Connection, join: Join) -> None:
+        if connection.closed is not None:
+            return
         if join.room not in self._joined:
             if len(self._joined) >= ROOM_LIMIT:
                 sentence = f"You are in {ROOM_LIMIT} rooms already, the limit; leave one first."
@@ -110,12 +112,13 @@ class ChatSession(UserManager[Said | Wedge]):
             self._joined.add(join.room)
             self._rooms.enter(join.room, self._user)
         # A long history to a slow client takes its time: not within the budget of one message.
-        self.start_soon(self._catch_up, connection, join)
+        listener = self._rooms.listen(join, self._user, connection)
+        self.start_soon(self._catch_up, connection, join, listener)
 
-    async def _catch_up(self, connection: Connection, join: Join) -> None:
+    async def _catch_up(self, connection: Connection, join: Join, listener: Listener) -> None:
         with suppress(ConnectionClosed):
             try:
-                await self._rooms.listen(join, self._user, connection, self._history)
+                await self._rooms.catch_up(join, listener, self._history)
             except StorageError:
                 _reply(connection, Error("storage", "The history could not be read; join again."))
 

@@ -28,6 +28,9 @@ from .tokens import BadToken, Tokens
 # A refusal older than this, in seconds, explains nothing any more.
 REFUSAL_SHOWN = 60.0
 
+# A name or a session, in JSON: more is not ours, in bytes.
+BODY_LIMIT = 4 * 1024
+
 
 class LogIn(msgspec.Struct, frozen=True):
     name: Name
@@ -64,7 +67,7 @@ class Page:
     async def log_in(self, request: Request) -> Response:
         """Give a token for a name. There is no password: this is an example on loopback."""
         try:
-            name = msgspec.json.decode(await request.body(), type=LogIn).name
+            name = msgspec.json.decode(await _body(request), type=LogIn).name
         except ValueError:
             return JSONResponse({"error": f"{NAME_RULE.capitalize()}."}, status_code=400)
         return JSONResponse({"token": self.tokens.issue(name), "user": name})
@@ -90,7 +93,7 @@ class Page:
         if user is None:
             return _LOG_IN
         try:
-            session = msgspec.json.decode(await request.body(), type=Which).session
+            session = msgspec.json.decode(await _body(request), type=Which).session
         except ValueError:
             return JSONResponse({"error": "Name one of your sessions."}, status_code=400)
         ref = self.supervisor.lookup(user, session)
@@ -107,6 +110,16 @@ class Page:
             return self.tokens.verify(token) if scheme.lower() == "bearer" else None
         except BadToken:
             return None
+
+
+async def _body(request: Request) -> bytes:
+    """The body, if it is a short one. Raises ValueError."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise ValueError("the body is too large")
+    return body
 
 
 _LOG_IN = JSONResponse({"error": "Log in first."}, status_code=401)

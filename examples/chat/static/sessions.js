@@ -39,7 +39,7 @@ export class SessionsPanel {
     setText(byId("sessions-used"), `${sessions.length} of ${plural(limit, "slot")} taken`);
     const meter = byId("sessions-meter");
     meter.classList.toggle("full", sessions.length >= limit);
-    meter.firstElementChild.style.width = `${Math.min(100, (100 * sessions.length) / limit)}%`;
+    meter.firstElementChild.style.width = `${limit ? Math.min(100, (100 * sessions.length) / limit) : 100}%`;
     this.#keyed.show(this.#sorted(sessions), {
       key: ({ session }) => session,
       make: (item) => this.#make(item),
