@@ -51,6 +51,8 @@ ORDER = {
         "_spawn",
         # one user
         "_table",
+        "_reaper",
+        "_home",
         "_cleanup",
         "_user",
         # all users
