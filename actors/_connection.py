@@ -186,7 +186,10 @@ class Connection:
         if self._pings or self._closing is not None or not self._reads:
             return
         if trio.current_time() - self._transport.last_inbound >= self.spec.ping_timeout:
-            self._ping()
+            try:
+                self._ping()
+            except Exception as error:  # noqa: BLE001  # whoever checks is not to suffer for it
+                self.close(CLOSE_ERROR, f"its transport failed: {error!r}")
             self._pinger.cancel()
 
     # Ending

@@ -55,6 +55,7 @@ from ._events import (  # noqa: E402
 )
 from ._handlers import HandlerNursery  # noqa: E402
 from ._health import Lag, judge  # noqa: E402
+from ._open import open_supervisor  # noqa: E402
 from ._quota import LocalQuota, Quota, QuotaRefused  # noqa: E402
 from ._report import (  # noqa: E402
     CleanupReport,
@@ -64,13 +65,15 @@ from ._report import (  # noqa: E402
     Holder,
     Refusal,
     RefusalReason,
+    Snapshot,
     Stage,
     StageReport,
+    UserSnapshot,
     Verdict,
 )
 from ._spawn import Obtained  # noqa: E402
 from ._spec import ChildSpec, HealthPolicy, Limit, SupervisorSpec  # noqa: E402
-from ._supervisor import Snapshot, Supervisor, UserSnapshot, open_supervisor  # noqa: E402
+from ._supervisor import Supervisor  # noqa: E402
 
 __all__ = [
     "ActorEvent",

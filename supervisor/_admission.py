@@ -58,15 +58,10 @@ def removed_by(verdict: Verdict) -> Stage | None:
 
     One without a connection that may still be resumed stays too, unless somebody needs the slot.
     """
-    match verdict.health:
-        case Health.UNRESPONSIVE:
-            return Stage.LIVENESS
-        case Health.IDLE:
-            return Stage.GARBAGE
-        case Health.DISCONNECTED if verdict.until is None:
-            return Stage.GARBAGE
-        case _:
-            return None
+    if verdict.health is Health.UNRESPONSIVE:
+        return Stage.LIVENESS
+    abandoned = verdict.health is Health.DISCONNECTED and verdict.until is None
+    return Stage.GARBAGE if abandoned or verdict.health is Health.IDLE else None
 
 
 def victims(stage: Stage, verdicts: Mapping[str, Verdict], *, needed: int) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ async def run_stage(
     `needed` slots are wanted besides. `bound` is how many seconds to wait for probes and for
     those that stop gracefully; None: as long as their own graces last.
     """
+    await trio.lowlevel.checkpoint()  # each stage is a turn of its own: others go on in between
     began, before = trio.current_time(), table.held
     if stage is Stage.LIVENESS:
         await _ask_for_life(table, bound)

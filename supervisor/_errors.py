@@ -57,7 +57,7 @@ class SpawnRefused(SupervisorError):
 
 
 class SpawnFailed(SupervisorError):
-    """The actor ended before it was running; its slot is free again. `__cause__` is its error."""
+    """The actor ended before it was running; its slot is free, or about to be. `__cause__` is its error."""
 
     def __init__(self, user: str, key: str, exit: Exit) -> None:
         super().__init__(user, key, exit)

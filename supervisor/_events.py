@@ -219,6 +219,7 @@ class Events:
     def __init__(self) -> None:
         self._seq = 0
         self._subscriptions: dict[Subscription, None] = {}
+        self._over = False
 
     def stamp(self) -> Stamp:
         self._seq += 1
@@ -230,11 +231,15 @@ class Events:
 
     def close(self) -> None:
         """Nothing more will happen: who iterates comes to an end."""
-        for subscription in list(self._subscriptions):
+        self._over = True
+        for subscription in self._subscriptions:
             subscription.end()
 
     def subscribe(self, capacity: int) -> Subscription:
-        return Subscription(self._subscriptions, capacity)
+        subscription = Subscription(self._subscriptions, capacity)
+        if self._over:
+            subscription.end()
+        return subscription
 
 
 class Subscription:

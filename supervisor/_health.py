@@ -81,7 +81,7 @@ def _judge_running(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> 
 
 def _judge_work(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict | None:
     """Is it in a hook, and for how long? Parked, or about to run, it is alive by construction."""
-    if pulse.phase not in {Phase.HANDLE, Phase.PROBE}:
+    if pulse.phase is not Phase.HANDLE and pulse.phase is not Phase.PROBE:
         return None
     renewed = max(pulse.since, pulse.progressed_at)
     what = f"({type(pulse.hand).__name__})" if pulse.phase is Phase.HANDLE else ""
@@ -119,8 +119,10 @@ def _judge_activity(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) ->
         return Verdict(
             Health.IDLE, f"no traffic and no work for {quiet:.3g} s, limit {policy.idle_limit:g} s"
         )
-    links = "" if pulse.connections is None else f", connections: {pulse.connections}"
-    return Verdict(Health.HEALTHY, f"{pulse.phase.value}, active {quiet:.3g} s ago{links}")
+    if pulse.connections is None:
+        return Verdict(Health.HEALTHY, "{.value}, active {:.3g} s ago", None, (pulse.phase, quiet))
+    facts = (pulse.phase, quiet, pulse.connections)
+    return Verdict(Health.HEALTHY, "{.value}, active {:.3g} s ago, connections: {}", None, facts)
 
 
 def _within(health: Health, evidence: str, now: float, lag: Lag, *bounds: tuple[float, float]) -> Verdict:

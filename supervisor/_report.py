@@ -25,14 +25,23 @@ class Health(enum.Enum):
     """The observer itself was late: its timeouts prove nothing."""
 
 
-@attrs.frozen
+@attrs.frozen(repr=False)
 class Verdict:
     """What the evidence says of one actor, and the evidence in words."""
 
     health: Health
-    evidence: str
+    _words: str
     until: float | None = None
     """When this may turn into something worse, on Trio's clock; None when no time is running."""
+    _facts: tuple[object, ...] = ()
+    """Go into the words when somebody reads them: a sweep makes many verdicts that nobody reads."""
+
+    @property
+    def evidence(self) -> str:
+        return self._words.format(*self._facts) if self._facts else self._words
+
+    def __repr__(self) -> str:
+        return f"<Verdict {self}>"
 
     def __str__(self) -> str:
         return f"{self.health.value}: {self.evidence}"
@@ -135,6 +144,34 @@ class Explanation:
     def would_admit(self) -> bool:
         """Would one more spawn be admitted now, cleanup included?"""
         return self.slots_held - len(self.dry_run.reaped) + self.waiting < self.limit
+
+
+@attrs.frozen
+class UserSnapshot:
+    """How one user stood."""
+
+    user: str
+    limit: int
+    slots_held: int
+    waiting: int
+    managers: tuple[Holder, ...]
+    condemned: tuple[Holder, ...]
+
+
+@attrs.frozen
+class Snapshot:
+    """How everybody stood at one moment. Immutable: keep it, or hand it to another thread."""
+
+    at: float
+    users: tuple[UserSnapshot, ...]
+
+    @property
+    def slots_held(self) -> int:
+        return sum(user.slots_held for user in self.users)
+
+    @property
+    def condemned(self) -> int:
+        return sum(len(user.condemned) for user in self.users)
 
 
 class RefusalReason(enum.Enum):

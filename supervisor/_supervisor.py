@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from contextvars import Context
 from typing import Any, TypeVar
 
@@ -16,52 +14,21 @@ from actors import ActorRef, ExitReason, State
 from ._errors import SupervisorClosed
 from ._events import DEFAULT_CAPACITY, Events, LimitChanged, ShutdownHeld, Subscription, Swept
 from ._handlers import HandlerNursery
-from ._quota import LocalQuota, Quota
-from ._report import CleanupReport, Explanation, Holder, Stage
+from ._quota import Quota
+from ._report import CleanupReport, Explanation, Snapshot, Stage, UserSnapshot
 from ._spawn import Obtained
-from ._spec import DEFAULT_LIMIT, ChildSpec, Limit, SupervisorSpec
+from ._spec import ChildSpec, Limit, SupervisorSpec
 from ._sweeper import LagMeter, sweep_for_ever
 from ._table import Services
 from ._user import UserSupervisor
 
 M = TypeVar("M")
 
-# What connection handlers may take at shutdown, after their managers are gone: a goodbye, in seconds.
-HANDLER_GRACE = 0.5
-
 # A full process that was swept less than this ago, in seconds, is not swept again for each newcomer.
 SWEEPS_APART = 0.1
 
 # How many actors a sweep looks at before the others get a turn: some milliseconds at most.
 SWEEP_BATCH = 200
-
-
-@attrs.frozen
-class UserSnapshot:
-    """How one user stood."""
-
-    user: str
-    limit: int
-    slots_held: int
-    waiting: int
-    managers: tuple[Holder, ...]
-    condemned: tuple[Holder, ...]
-
-
-@attrs.frozen
-class Snapshot:
-    """How everybody stood at one moment. Immutable: keep it, or hand it to another thread."""
-
-    at: float
-    users: tuple[UserSnapshot, ...]
-
-    @property
-    def slots_held(self) -> int:
-        return sum(user.slots_held for user in self.users)
-
-    @property
-    def condemned(self) -> int:
-        return sum(len(user.condemned) for user in self.users)
 
 
 class Supervisor:
@@ -92,7 +59,7 @@ class Supervisor:
         self._lag_meter = LagMeter(events)
         self._accepting = True
         self._making_room: _MakingRoom | None = None
-        self._services = Services(spec, events, quota, self._lag_meter.read, self._make_room)
+        self._services = Services(spec, events, quota, self._lag_meter.read, self._make_room, self._reclaim)
 
     def __repr__(self) -> str:
         held = sum(user.table.held for user in self._users.values())
@@ -188,7 +155,7 @@ class Supervisor:
                 name = f"limit of {here.user!r}"
                 self.handler_nursery.start_soon(self._apply_limit_function, here, name=name)
             return
-        _check_limit(limit, user)
+        check_limit(limit, user)
         if user is None:
             self._limit = limit
         else:
@@ -207,7 +174,7 @@ class Supervisor:
             asked = self._limits.get(user, self._limit)
             answer = asked(user) if callable(asked) else asked
             limit = await answer if inspect.isawaitable(answer) else answer
-            _check_limit(limit, user)
+            check_limit(limit, user)
             if self._limits.get(user, self._limit) is asked:
                 return limit
 
@@ -247,27 +214,26 @@ class Supervisor:
         del self._users[here.user]
 
     async def _make_room(self) -> None:
-        """The process is full: clean up after everybody, once for all that found it so.
-
-        Then, if there was nobody to remove, reclaim the slot of a client that is gone longest.
-        """
+        """The process is full: clean up after everybody, once for all that found it so."""
         if self._making_room is None or self._making_room.is_stale():
             making = self._making_room = _MakingRoom()
 
             async def make() -> None:
-                report = await self._clean(bound=self._services.spec.admission_deadline)
-                if not report.reaped:
-                    await self._reclaim_one()
-                making.finish()
+                try:
+                    await self._clean(bound=self._services.spec.admission_deadline)
+                finally:
+                    making.finish()
 
             self.handler_nursery.start_soon(make, name="making room in a full process")
         await self._making_room.done.wait()
 
-    async def _reclaim_one(self) -> None:
+    async def _reclaim(self) -> bool:
         gone = [(at, here) for here in self._users.values() if (at := here.gone_since()) is not None]
-        if gone:
-            _, here = min(gone, key=lambda found: found[0])
-            await here.clean_up(Stage.GARBAGE, needed=1, bound=self._services.spec.admission_deadline)
+        if not gone:
+            return False
+        _, here = min(gone, key=lambda found: found[0])
+        await here.clean_up(Stage.GARBAGE, needed=1, bound=self._services.spec.admission_deadline)
+        return True
 
     async def _sweep(self) -> CleanupReport:
         """The background's: nobody's long graces hold up the next sweep of the others."""
@@ -329,89 +295,6 @@ class _MakingRoom:
         return self._finished_at is not None and trio.current_time() - self._finished_at > SWEEPS_APART
 
 
-@asynccontextmanager
-async def open_supervisor(
-    limit: Limit = DEFAULT_LIMIT,
-    *,
-    spec: SupervisorSpec | None = None,
-    quota: Quota | None = None,
-) -> AsyncGenerator[Supervisor]:
-    """A supervisor for as long as the block lasts; at its end every manager is stopped.
-
-    `limit` is a number of slots per user, or a function of the user, sync or async. The sweeper
-    runs before the block is entered.
-
-    The block ends when everything in it has: each manager gets its stop grace, also when the
-    block is cancelled, and then is cancelled. Only a condemned manager can hold the block up;
-    a ShutdownHeld event then says which, and where it hangs.
-    """
-    if not callable(limit):
-        _check_limit(limit, None)
-    failure: BaseException | None = None
-    host = _Host(limit, spec or SupervisorSpec(), quota)
-    async with trio.open_nursery() as outer:
-        outer.start_soon(host.run)  # noqa: ASYNC113  # `ready` is waited for, cancellably
-        try:
-            await host.ready.wait()
-            yield host.supervisor
-        except BaseException as error:  # noqa: ASYNC103  # raised below, outside of the nursery
-            if _is_cancellation(error):
-                raise
-            failure = error
-        finally:
-            host.over.set()
-    if failure is not None:
-        raise failure
-
-
-def _is_cancellation(error: BaseException) -> bool:
-    """Does it have to pass through the nursery, for Trio's sake?"""
-    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
-    return isinstance(error, trio.Cancelled | GeneratorExit) or any(map(_is_cancellation, inner))
-
-
-@attrs.define(eq=False)
-class _Host:
-    """Where everything of a supervisor runs: shielded, so that its end is an orderly one."""
-
-    limit: Limit
-    spec: SupervisorSpec
-    quota: Quota | None
-    ready: trio.Event = attrs.field(init=False, factory=trio.Event)
-    over: trio.Event = attrs.field(init=False, factory=trio.Event)
-    _supervisor: Supervisor | None = attrs.field(init=False, default=None)
-
-    @property
-    def supervisor(self) -> Supervisor:
-        assert self._supervisor is not None, "asked before it was ready"
-        return self._supervisor
-
-    async def run(self) -> None:
-        events = Events()
-        quota = LocalQuota(self.spec.process_limit) if self.quota is None else self.quota
-        try:
-            # Not bounded by a deadline, but by what it waits for: stop graces, then cancellation.
-            with trio.CancelScope(shield=True):
-                async with trio.open_nursery() as root, trio.open_nursery() as handlers:
-                    await self._host(root, handlers, events, quota)
-        finally:
-            events.close()
-
-    async def _host(self, root: trio.Nursery, handlers: trio.Nursery, events: Events, quota: Quota) -> None:
-        handler_nursery = HandlerNursery(handlers, events)
-        self._supervisor = Supervisor(
-            root, handler_nursery, events, limit=self.limit, spec=self.spec, quota=quota
-        )
-        await self._supervisor.serve()
-        self.ready.set()
-        await self.over.wait()
-        await self._supervisor.shut_down()
-        with trio.move_on_after(HANDLER_GRACE):
-            await handler_nursery.wait_idle()
-        handlers.cancel_scope.cancel()
-        root.cancel_scope.cancel()
-
-
 def _snapshot_of(here: UserSupervisor) -> UserSnapshot:
     stands = here.explain()
     return UserSnapshot(
@@ -433,7 +316,8 @@ def _check_request(user: object, key: object, spec: object) -> None:
         raise TypeError(f"spec must be a ChildSpec, not {spec!r}: write ChildSpec(YourActor)")
 
 
-def _check_limit(limit: object, user: str | None) -> None:
+def check_limit(limit: object, user: str | None) -> None:
+    """Raise ValueError unless it is a number of slots."""
     if not isinstance(limit, int) or limit < 0:
         whose = "the limit" if user is None else f"the limit of {user!r}"
         raise ValueError(f"{whose} must be a whole number of slots, 0 or more, not {limit!r}")

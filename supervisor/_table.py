@@ -43,6 +43,8 @@ class Services:
     lag: Callable[[], Lag]
     make_room: Callable[[], Awaitable[None]]
     """Clean up after everybody, within an admission; what a full process does before it refuses."""
+    reclaim: Callable[[], Awaitable[bool]]
+    """Take back the slot of the client that is gone longest; False: nobody's is."""
     jitter: random.Random = attrs.field(factory=random.Random)
     _incarnations: Iterator[int] = attrs.field(init=False, factory=lambda: itertools.count(1))
 

@@ -190,14 +190,20 @@ class UserSupervisor:
             events.emit(ChoreFailed(events.stamp(), self.user, error))
 
     async def _admit_beyond(self, child: Child, spawn: Spawn) -> None:
-        """Count the slot beyond this user. A full process is swept before anybody is refused."""
+        """Count the slot beyond this user. A full process is cleaned up before anybody is refused."""
+        quota, services = self._services.quota, self._services
         try:
-            await self._services.quota.admit(self.user, child.slot)
+            return await quota.admit(self.user, child.slot)
         except QuotaRefused:
-            await self._services.make_room()
-            deadline = self._services.spec.admission_deadline
-            spawn.stages.extend((await self.clean_up(Stage.LIVENESS, bound=deadline)).stages)
-            await self._services.quota.admit(self.user, child.slot)
+            await services.make_room()
+        report = await self.clean_up(Stage.LIVENESS, bound=services.spec.admission_deadline)
+        spawn.stages.extend(report.stages)
+        while True:  # each turn reclaims one; there are only so many
+            try:
+                return await quota.admit(self.user, child.slot)
+            except QuotaRefused:
+                if not await services.reclaim():  # noqa: ASYNC120  # cancelled, nobody asks why
+                    raise
 
     def _take_over(self, predecessor: Child, spawn: Spawn) -> None:
         """The key is held by one that is dying, or stuck: see it out; its slot goes to `spawn`."""
@@ -344,25 +350,24 @@ class UserSupervisor:
     async def clean_up(self, until: Stage, *, needed: int = 0, bound: float | None = None) -> CleanupReport:
         """Run the stages up to `until`, each bounded as in `run_stage`.
 
-        Cancellation: what was begun goes on.
+        Cancellation: what was begun goes on. Overtaken by the supervisor's end: what was done.
         """
-        if self.home.over:
-            return CleanupReport(self.user, ())
+        stages: list[StageReport] = []
         done = trio.Event()
-        reports: list[CleanupReport] = []
 
         async def chore() -> None:
-            stages = [
-                await run_stage(self.table, stage, needed=needed, bound=bound)
-                for stage in stages_until(until)
-            ]
-            self._tell_cleaned(stages)
-            reports.append(CleanupReport(self.user, tuple(stages)))
-            done.set()
+            try:
+                for stage in stages_until(until):
+                    report = await run_stage(self.table, stage, needed=needed, bound=bound)
+                    stages.append(report)
+            finally:
+                self._tell_cleaned(stages)
+                done.set()
 
-        self.home.do(chore)
-        await done.wait()
-        return reports[0]
+        if not self.home.over:
+            self.home.do(chore)
+            await done.wait()
+        return CleanupReport(self.user, tuple(stages))
 
     def clean_up_soon(self) -> None:
         """Remove in the background whom there is hard evidence against already."""

@@ -59,6 +59,7 @@ ORDER = {
         "_handlers",
         "_sweeper",
         "_supervisor",
+        "_open",
         "__init__",
     ),
 }

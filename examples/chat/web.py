@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +116,11 @@ class Page:
 async def _body(request: Request) -> bytes:
     """The body, if it is a short one. Raises ValueError."""
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_LIMIT:
-            raise ValueError("the body is too large")
+    async with aclosing(request.stream()) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > BODY_LIMIT:
+                raise ValueError("the body is too large")
     return body
 
 

@@ -182,4 +182,5 @@ async def test_a_failed_start_is_told_before_its_end(autojump_clock: MockClock) 
     async with opened(1) as (supervisor, log):
         with pytest.raises(Exception, match="no database"):
             await Crowd(supervisor).get("tab", StartRaises)
+        await settle()
         assert [type(event).__name__ for event in log.all] == ["Reserved", "StartFailed", "Terminal"]

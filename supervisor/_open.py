@@ -1,0 +1,101 @@
+"""open_supervisor: a supervisor for as long as a block lasts, and an orderly end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+
+from ._events import Events
+from ._handlers import HandlerNursery
+from ._quota import LocalQuota, Quota
+from ._spec import DEFAULT_LIMIT, Limit, SupervisorSpec
+from ._supervisor import Supervisor, check_limit
+
+# What connection handlers may take at shutdown, after their managers are gone: a goodbye, in seconds.
+HANDLER_GRACE = 0.5
+
+
+@asynccontextmanager
+async def open_supervisor(
+    limit: Limit = DEFAULT_LIMIT,
+    *,
+    spec: SupervisorSpec | None = None,
+    quota: Quota | None = None,
+) -> AsyncGenerator[Supervisor]:
+    """A supervisor for as long as the block lasts; at its end every manager is stopped.
+
+    `limit` is a number of slots per user, or a function of the user, sync or async. The sweeper
+    runs before the block is entered.
+
+    The block ends when everything in it has: each manager gets its stop grace, also when the
+    block is cancelled, and then is cancelled. Only a condemned manager can hold the block up;
+    a ShutdownHeld event then says which, and where it hangs.
+    """
+    if not callable(limit):
+        check_limit(limit, None)
+    failure: BaseException | None = None
+    host = _Host(limit, spec or SupervisorSpec(), quota)
+    async with trio.open_nursery() as outer:
+        outer.start_soon(host.run)  # noqa: ASYNC113  # `ready` is waited for, cancellably
+        try:
+            await host.ready.wait()
+            yield host.supervisor
+        except BaseException as error:  # noqa: ASYNC103  # raised below, outside of the nursery
+            if _is_cancellation(error):
+                raise
+            failure = error
+        finally:
+            host.over.set()
+    if failure is not None:
+        raise failure
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Does it have to pass through the nursery, for Trio's sake?"""
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    return isinstance(error, trio.Cancelled | GeneratorExit) or any(map(_is_cancellation, inner))
+
+
+@attrs.define(eq=False)
+class _Host:
+    """Where everything of a supervisor runs: shielded, so that its end is an orderly one."""
+
+    limit: Limit
+    spec: SupervisorSpec
+    quota: Quota | None
+    ready: trio.Event = attrs.field(init=False, factory=trio.Event)
+    over: trio.Event = attrs.field(init=False, factory=trio.Event)
+    _supervisor: Supervisor | None = attrs.field(init=False, default=None)
+
+    @property
+    def supervisor(self) -> Supervisor:
+        assert self._supervisor is not None, "asked before it was ready"
+        return self._supervisor
+
+    async def run(self) -> None:
+        events = Events()
+        quota = LocalQuota(self.spec.process_limit) if self.quota is None else self.quota
+        try:
+            # Not bounded by a deadline, but by what it waits for: stop graces, then cancellation.
+            with trio.CancelScope(shield=True):
+                async with trio.open_nursery() as root, trio.open_nursery() as handlers:
+                    await self._host(root, handlers, events, quota)
+        finally:
+            events.close()
+
+    async def _host(self, root: trio.Nursery, handlers: trio.Nursery, events: Events, quota: Quota) -> None:
+        handler_nursery = HandlerNursery(handlers, events)
+        self._supervisor = Supervisor(
+            root, handler_nursery, events, limit=self.limit, spec=self.spec, quota=quota
+        )
+        await self._supervisor.serve()
+        self.ready.set()
+        await self.over.wait()
+        await self._supervisor.shut_down()
+        with trio.move_on_after(HANDLER_GRACE):
+            await handler_nursery.wait_idle()
+        handlers.cancel_scope.cancel()
+        root.cancel_scope.cancel()
