@@ -27,12 +27,8 @@ This package knows one actor and nothing of supervision: most programs get their
 `supervisor.open_supervisor()`.
 """
 
-from ._conflict import refuse_overwritten
-
-refuse_overwritten()
-
-from ._actor import Actor, run_actor  # noqa: E402
-from ._cell import (  # noqa: E402
+from ._actor import Actor, run_actor
+from ._cell import (
     DEFAULT_CLEANUP_GRACE,
     DEFAULT_CONNECTION_LIMIT,
     DEFAULT_STOP_GRACE,
@@ -44,8 +40,9 @@ from ._cell import (  # noqa: E402
     Ending,
     Notice,
 )
-from ._connection import Connection, ConnectionStatistics, Transport  # noqa: E402
-from ._errors import (  # noqa: E402
+from ._conflict import refuse_overwritten as refuse_overwritten
+from ._connection import Connection, ConnectionStatistics, Transport
+from ._errors import (
     ActorCrashed,
     ActorError,
     ActorStopped,
@@ -55,12 +52,12 @@ from ._errors import (  # noqa: E402
     MailboxFull,
     TooManyConnections,
 )
-from ._lifecycle import Exit, ExitReason, State  # noqa: E402
-from ._mailbox import DEFAULT_CAPACITY, Probe  # noqa: E402
-from ._manager import UserManager, attach, attached_to  # noqa: E402
-from ._pulse import Phase, Pulse  # noqa: E402
-from ._ref import ActorRef, ActorStatistics, Request  # noqa: E402
-from ._silence import ConnectionSpec  # noqa: E402
+from ._lifecycle import Exit, ExitReason, State
+from ._mailbox import DEFAULT_CAPACITY, Probe
+from ._manager import UserManager, attach, attached_to
+from ._pulse import Phase, Pulse
+from ._ref import ActorRef, ActorStatistics, Request
+from ._silence import ConnectionSpec
 
 __all__ = [
     "DEFAULT_CAPACITY",

@@ -11,3 +11,6 @@ def refuse_overwritten() -> None:
             "trouper and supervisord both install a package named 'supervisor', and both are installed "
             f"in {other}: keep them in separate virtual environments, then reinstall trouper"
         )
+
+
+refuse_overwritten()

@@ -18,12 +18,9 @@ refuses, it removes whom the runtime's own evidence speaks against. No healthy m
 ended to make room.
 """
 
-from ._conflict import refuse_supervisord
-
-refuse_supervisord()
-
-from ._errors import SpawnFailed, SpawnRefused, SupervisorClosed, SupervisorError  # noqa: E402
-from ._events import (  # noqa: E402
+from ._conflict import refuse_supervisord as refuse_supervisord
+from ._errors import SpawnFailed, SpawnRefused, SupervisorClosed, SupervisorError
+from ._events import (
     ActorEvent,
     ChoreFailed,
     CleanedUp,
@@ -53,11 +50,11 @@ from ._events import (  # noqa: E402
     Voided,
     Waited,
 )
-from ._handlers import HandlerNursery  # noqa: E402
-from ._health import Lag, judge  # noqa: E402
-from ._open import open_supervisor  # noqa: E402
-from ._quota import LocalQuota, Quota, QuotaRefused  # noqa: E402
-from ._report import (  # noqa: E402
+from ._handlers import HandlerNursery
+from ._health import Lag, judge
+from ._open import open_supervisor
+from ._quota import LocalQuota, Quota, QuotaRefused
+from ._report import (
     CleanupReport,
     Explanation,
     Finding,
@@ -71,9 +68,9 @@ from ._report import (  # noqa: E402
     UserSnapshot,
     Verdict,
 )
-from ._spawn import Obtained  # noqa: E402
-from ._spec import ChildSpec, HealthPolicy, Limit, SupervisorSpec  # noqa: E402
-from ._supervisor import Supervisor  # noqa: E402
+from ._spawn import Obtained
+from ._spec import ChildSpec, HealthPolicy, Limit, SupervisorSpec
+from ._supervisor import Supervisor
 
 __all__ = [
     "ActorEvent",

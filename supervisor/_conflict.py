@@ -15,3 +15,6 @@ def refuse_supervisord() -> None:
                 f"here (supervisord's is in {entry or '.'!r}): keep them in separate virtual environments, "
                 "then reinstall trouper"
             )
+
+
+refuse_supervisord()
