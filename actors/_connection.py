@@ -200,9 +200,11 @@ class Connection:
 
     def abort(self, code: int = CLOSE_DEAD, reason: str = "") -> None:
         """Cut the wire now. Returns at once."""
-        self._end(ConnectionClosed(code, reason))
-        self._drop_outbox()
-        self._transport.abort()
+        try:
+            self._end(ConnectionClosed(code, reason))
+        finally:
+            self._drop_outbox()
+            self._transport.abort()
 
     def call_at_close(self, key: object, function: Callable[[str], None]) -> None:
         """Have `function(why)` called once, as soon as the connection begins to close."""
@@ -225,9 +227,15 @@ class Connection:
         self._open.cancel()
         self._writer.set()
         self._drained.set()
+        failures: list[Exception] = []
         while self._at_close:
             _, function = self._at_close.popitem()
-            function(str(closed))
+            try:
+                function(str(closed))
+            except Exception as error:  # noqa: BLE001  # raised below, when all were told
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _drop_outbox(self) -> None:
         self._outbox.clear()

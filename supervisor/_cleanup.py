@@ -186,3 +186,14 @@ def _holders(table: Table, stages: Sequence[StageReport]) -> tuple[Holder, ...]:
     return tuple(
         child.holder(table.verdict(child), tuple(kept.get(child.incarnation, ()))) for child in table.children
     )
+
+
+def gone_since(table: Table) -> float | None:
+    """Till when the client that is gone longest, and may still come back, is waited for."""
+    until = [v.until for v in table.verdicts().values() if v.health is Health.DISCONNECTED]
+    return min((due for due in until if due is not None), default=None)
+
+
+def worth_a_visit(table: Table) -> bool:
+    """Is there evidence against anybody, or anybody who must be asked to get any?"""
+    return anything_to_remove(table) or any(c.cell.pulse.has_probe for c in table.children)

@@ -6,6 +6,8 @@ from typing import Protocol
 
 import attrs
 
+from ._report import StageReport
+
 
 class QuotaRefused(Exception):
     """No more slots there; `limit` is the number that stood in the way."""
@@ -13,6 +15,8 @@ class QuotaRefused(Exception):
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
         self.limit = limit
+        self.stages: tuple[StageReport, ...] = ()
+        """What was tried before it became final."""
 
 
 class Quota(Protocol):

@@ -11,6 +11,7 @@ import trio
 
 from actors import ActorRef, ExitReason, State
 
+from ._cleanup import gone_since, worth_a_visit
 from ._errors import SupervisorClosed
 from ._events import DEFAULT_CAPACITY, Events, LimitChanged, ShutdownHeld, Subscription, Swept
 from ._handlers import HandlerNursery
@@ -228,7 +229,7 @@ class Supervisor:
         await self._making_room.done.wait()
 
     async def _reclaim(self) -> bool:
-        gone = [(at, here) for here in self._users.values() if (at := here.gone_since()) is not None]
+        gone = [(at, here) for here in self._users.values() if (at := gone_since(here.table)) is not None]
         if not gone:
             return False
         _, here = min(gone, key=lambda found: found[0])
@@ -253,7 +254,7 @@ class Supervisor:
         async with trio.open_nursery() as nursery:
             looked_at = 0
             for here in list(self._users.values()):
-                if here.worth_a_visit():
+                if worth_a_visit(here.table):
                     nursery.start_soon(clean, here)
                 looked_at += len(here.table.children)
                 if looked_at >= SWEEP_BATCH:

@@ -90,6 +90,11 @@ class Table:
         return tuple(self._condemned.values())
 
     @property
+    def hold_no_slot(self) -> tuple[Child, ...]:
+        """The condemned within the allowance."""
+        return self.condemned[: self.allowance]
+
+    @property
     def deserted(self) -> bool:
         """Nobody is here any more, not even a condemned one."""
         return not self._children and not self._condemned

@@ -12,9 +12,10 @@ import trio
 from actors import Exit, ExitReason, State
 
 from ._admission import Settle, Try, crosses_high_water, next_move, stages_until, victims
+from ._beyond import count_in, count_out
 from ._child import Child
 from ._cleanup import anything_to_remove, dry_run, explain, reap, refusal, run_stage
-from ._events import ChoreFailed, CleanedUp, Found, Refused, Started, Waited
+from ._events import CleanedUp, Found, Refused, Started, Waited
 from ._health import PAST
 from ._home import Home
 from ._quota import QuotaRefused
@@ -23,9 +24,6 @@ from ._report import CleanupReport, Explanation, Health, Stage, StageReport
 from ._spawn import Closed, Obtained, Spawn
 from ._spec import ChildSpec
 from ._table import Services, Table
-
-# What a quota may take to hear that a slot is free, in seconds; here it is free in any case.
-RELEASE_WITHIN = 5.0
 
 
 @attrs.define(eq=False, repr=False)
@@ -129,7 +127,7 @@ class UserSupervisor:
             return
         self.table.limit = limit
         if self.table.condemned:
-            self.home.do(self._release_condemned)
+            self.home.do(lambda: count_out(self._services, *self.table.hold_no_slot))
         self._grant()
 
     def _begin(self, key: str, spec: ChildSpec[Any]) -> Spawn:
@@ -165,10 +163,11 @@ class UserSupervisor:
         """The task of one child, from its slot to its end."""
         try:
             with spawn.admission:
-                await self._admit_beyond(child, spawn)
+                spawn.stages.extend(await count_in(child, self._services, self.clean_up))
             if child.state is State.STARTING:
                 await child.run()
         except QuotaRefused as refused:
+            spawn.stages.extend(refused.stages)
             if self._spawns.get(child.key) is spawn:
                 self._refuse(spawn, process_limit=refused.limit)
             child.cell.cancel(ExitReason.CANCELLED, "the process had no slot left")
@@ -176,34 +175,8 @@ class UserSupervisor:
             child.cell.crashed(error)
         finally:
             child.make_sure_it_ended()
-            await self._release(child)  # noqa: ASYNC102  # it bounds itself
+            await count_out(self._services, child)  # noqa: ASYNC102  # it bounds itself
             self.table.ended(child)
-
-    async def _release(self, child: Child) -> None:
-        """Its slot counts nowhere any more."""
-        try:
-            with trio.fail_after(RELEASE_WITHIN) as scope:
-                scope.shield = True
-                await self._services.quota.release(self.user, child.slot)
-        except Exception as error:  # noqa: BLE001  # told, and the slot is free here all the same
-            events = self._services.events
-            events.emit(ChoreFailed(events.stamp(), self.user, error))
-
-    async def _admit_beyond(self, child: Child, spawn: Spawn) -> None:
-        """Count the slot beyond this user. A full process is cleaned up before anybody is refused."""
-        quota, services = self._services.quota, self._services
-        try:
-            return await quota.admit(self.user, child.slot)
-        except QuotaRefused:
-            await services.make_room()
-        report = await self.clean_up(Stage.LIVENESS, bound=services.spec.admission_deadline)
-        spawn.stages.extend(report.stages)
-        while True:  # each turn reclaims one; there are only so many
-            try:
-                return await quota.admit(self.user, child.slot)
-            except QuotaRefused:
-                if not await services.reclaim():  # noqa: ASYNC120  # cancelled, nobody asks why
-                    raise
 
     def _take_over(self, predecessor: Child, spawn: Spawn) -> None:
         """The key is held by one that is dying, or stuck: see it out; its slot goes to `spawn`."""
@@ -242,7 +215,7 @@ class UserSupervisor:
         self._reaper.has_left(child)
         self._fail_start_of(child)
         if self.table.condemned:
-            self.home.do(self._release_condemned)
+            self.home.do(lambda: count_out(self._services, *self.table.hold_no_slot))
         self._grant(heir=child.key)
         if self.waiting:
             self._escalate_soon()
@@ -374,16 +347,6 @@ class UserSupervisor:
         if anything_to_remove(self.table):
             self.home.do(partial(self.clean_up, Stage.LIVENESS))
 
-    def gone_since(self) -> float | None:
-        """Till when the client that is gone longest, and may still come back, is waited for."""
-        until = [v.until for v in self.table.verdicts().values() if v.health is Health.DISCONNECTED]
-        return min((due for due in until if due is not None), default=None)
-
-    def worth_a_visit(self) -> bool:
-        """Is there evidence against anybody, or anybody who must be asked to get any?"""
-        probed = any(child.cell.pulse.has_probe for child in self.table.children)
-        return probed or anything_to_remove(self.table)
-
     def explain(self) -> Explanation:
         return explain(self.table, waiting=len(self.waiting))
 
@@ -407,8 +370,3 @@ class UserSupervisor:
         for child in leaving:
             await child.left.wait()
         self.home.leave_if_deserted()
-
-    async def _release_condemned(self) -> None:
-        """Condemned actors within the allowance hold no slot anywhere."""
-        for child in self.table.condemned[: self.table.allowance]:
-            await self._release(child)

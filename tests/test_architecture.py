@@ -51,6 +51,7 @@ ORDER = {
         "_spawn",
         # one user
         "_table",
+        "_beyond",
         "_reaper",
         "_home",
         "_cleanup",

@@ -1,0 +1,58 @@
+"""Slots beyond one user's table: counted in before an actor runs, and out when it has left."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+import trio
+
+from ._child import Child
+from ._events import ChoreFailed
+from ._quota import QuotaRefused
+from ._report import CleanupReport, Stage, StageReport
+from ._table import Services
+
+# What a quota may take to hear that a slot is free, in seconds; here it is free in any case.
+RELEASE_WITHIN = 5.0
+
+
+class CleanUp(Protocol):
+    """Clean up after the one user."""
+
+    def __call__(self, until: Stage, *, bound: float | None = None) -> Awaitable[CleanupReport]: ...
+
+
+async def count_in(child: Child, services: Services, clean_up: CleanUp) -> tuple[StageReport, ...]:
+    """Count the slot, cleaning up a full process before anybody is refused; say what was tried.
+
+    Cancellation: whether it counts is unknown; `count_out` it. Raises QuotaRefused.
+    """
+    try:
+        await services.quota.admit(child.user, child.slot)
+    except QuotaRefused:
+        pass
+    else:
+        return ()
+    await services.make_room()
+    report = await clean_up(Stage.LIVENESS, bound=services.spec.admission_deadline)
+    while True:  # each turn reclaims one; there are only so many
+        try:
+            await services.quota.admit(child.user, child.slot)
+        except QuotaRefused as refused:
+            if not await services.reclaim():  # noqa: ASYNC120  # cancelled, nobody asks why
+                refused.stages = report.stages
+                raise
+        else:
+            return report.stages
+
+
+async def count_out(services: Services, *children: Child) -> None:
+    """Their slots count nowhere any more. Shielded; a quota that fails is told, and no more."""
+    for child in children:
+        try:
+            with trio.fail_after(RELEASE_WITHIN) as scope:
+                scope.shield = True
+                await services.quota.release(child.user, child.slot)
+        except Exception as error:  # noqa: BLE001  # the slot is free here all the same
+            services.events.emit(ChoreFailed(services.events.stamp(), child.user, error))
