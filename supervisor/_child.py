@@ -14,7 +14,7 @@ from actors import ActorCell, ActorRef, ExitReason, Notice, State, run_actor
 
 from ._admission import REASONS
 from ._health import Lag, judge
-from ._report import Finding, Health, Holder, Verdict
+from ._report import Finding, Health, Holder, Stage, Verdict
 from ._spec import ChildSpec
 
 
@@ -64,7 +64,7 @@ class Child:
     def finding(self, verdict: Verdict) -> Finding:
         return Finding(self.user, self.key, self.incarnation, verdict)
 
-    def holder(self, verdict: Verdict, kept: tuple[str, ...] = ()) -> Holder:
+    def holder(self, verdict: Verdict, kept: tuple[tuple[Stage, Verdict], ...] = ()) -> Holder:
         pulse = self.cell.pulse
         age = trio.current_time() - self.reserved_at
         return Holder(self.key, self.incarnation, verdict, age, pulse.connections, kept)

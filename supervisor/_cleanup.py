@@ -178,13 +178,13 @@ def refusal(
 
 
 def _holders(table: Table, stages: Sequence[StageReport]) -> tuple[Holder, ...]:
-    kept: dict[int, list[str]] = {}
+    kept: dict[int, tuple[tuple[Stage, Verdict], ...]] = {}
     for report in stages:
-        for finding in report.kept:
-            why = f"{report.stage.value}: {finding.verdict}"
-            kept.setdefault(finding.incarnation, []).append(why)
+        for found in report.kept:
+            kept[found.incarnation] = (*kept.get(found.incarnation, ()), (report.stage, found.verdict))
+    verdicts = table.verdicts()
     return tuple(
-        child.holder(table.verdict(child), tuple(kept.get(child.incarnation, ()))) for child in table.children
+        child.holder(verdicts[child.key], kept.get(child.incarnation, ())) for child in table.children
     )
 
 

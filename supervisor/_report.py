@@ -122,8 +122,12 @@ class Holder:
     age: float
     """Seconds since its slot was reserved."""
     connections: int | None
-    kept: tuple[str, ...] = ()
-    """One sentence per stage that looked at it."""
+    _kept: tuple[tuple[Stage, Verdict], ...] = ()
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Why it was left there: one sentence per stage that looked at it."""
+        return tuple(f"{stage.value}: {verdict}" for stage, verdict in self._kept)
 
 
 @attrs.frozen
