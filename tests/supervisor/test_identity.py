@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
@@ -26,6 +27,18 @@ async def test_100_users_are_100_entries_and_none_after_they_stopped(
             await supervisor.stop_user(user)
         await settle()
         assert not supervisor.snapshot().users
+
+
+@pytest.mark.parametrize("users", [10, 50])
+async def test_many_users_with_5_sessions_each_are_all_let_in_at_once(
+    users: int, autojump_clock: MockClock
+) -> None:  # A16
+    async with opened() as (supervisor, _):
+        async with trio.open_nursery() as nursery:
+            for user in range(users):
+                for tab in range(5):
+                    nursery.start_soon(supervisor.get_or_spawn, f"user-{user}", f"tab-{tab}", PLAIN)
+        assert [snap.slots_held for snap in supervisor.snapshot().users] == [5] * users
 
 
 LOOKALIKES = (
