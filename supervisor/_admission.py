@@ -75,12 +75,13 @@ def victims(stage: Stage, verdicts: Mapping[str, Verdict], *, needed: int) -> tu
     short = needed - sum(removed_by(verdict) is not None for verdict in verdicts.values())
     if stage is not Stage.GARBAGE or short <= 0:
         return tuple(bad)
-    gone = [key for key, verdict in verdicts.items() if _is_resumable(verdict)]
+    gone = [key for key, verdict in verdicts.items() if is_resumable(verdict)]
     gone.sort(key=lambda key: verdicts[key].until or 0.0)
     return (*bad, *gone[:short])
 
 
-def _is_resumable(verdict: Verdict) -> bool:
+def is_resumable(verdict: Verdict) -> bool:
+    """Has its client gone, with time left to come back?"""
     return verdict.health is Health.DISCONNECTED and verdict.until is not None
 
 

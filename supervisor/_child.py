@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
-from functools import cached_property
 from typing import Any
 
 import attrs
@@ -18,7 +17,7 @@ from ._report import Finding, Health, Holder, Stage, Verdict
 from ._spec import ChildSpec
 
 
-@attrs.define(eq=False, repr=False, slots=False)
+@attrs.define(eq=False, repr=False)
 class Child:
     """One incarnation under one key, from the reservation of its slot to the end of its task."""
 
@@ -32,12 +31,11 @@ class Child:
     cell: ActorCell = attrs.field(
         init=False, default=attrs.Factory(lambda self: self.make_cell(), takes_self=True)
     )
+    ref: ActorRef[Any] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: ActorRef(self.cell), takes_self=True)
+    )
     left: trio.Event = attrs.field(init=False, factory=trio.Event)
     """Set when its slot and key are free: it has ended, or is condemned."""
-
-    @cached_property
-    def ref(self) -> ActorRef[Any]:
-        return ActorRef(self.cell)
 
     def make_cell(self) -> ActorCell:
         """Made once, with the child."""
@@ -95,6 +93,11 @@ class Child:
         """When the grace of one that was asked to stop is over."""
         assert self.cell.pulse.stop_by is not None
         return self.cell.pulse.stop_by
+
+    @property
+    def is_gone(self) -> bool:
+        """It has really ended, which is more than having left."""
+        return self.left.is_set() and not self.is_condemned
 
     @property
     def is_condemned(self) -> bool:

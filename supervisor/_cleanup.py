@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import trio
 
 from actors import State, attached_to
 
-from ._admission import REASONS, refusal_reason, removed_by, retry_after, stages_until, victims
+from ._admission import REASONS, is_resumable, refusal_reason, removed_by, retry_after, stages_until, victims
 from ._child import Child
 from ._events import ReapStarted, Suspected, Voided
 from ._health import PAST
@@ -45,12 +45,12 @@ async def run_stage(
     leaving = [child for child in table.children if child.key in chosen]
     going = _going(table, stage, needed=needed)
     for child, verdict in looked_at:
-        if child in leaving:
+        if child.key in chosen:
             reap(table, child, verdict)
         elif verdict.health is Health.UNKNOWN:
             table.emit(Voided, child, verdict)
     await _wait_left([*leaving, *going], bound=bound)
-    return _report(table, stage, before, began, looked_at, leaving)
+    return _report(table, stage, before, began, looked_at, chosen)
 
 
 def _going(table: Table, stage: Stage, *, needed: int) -> list[Child]:
@@ -103,16 +103,16 @@ def _report(
     before: int,
     began: float,
     looked_at: Sequence[tuple[Child, Verdict]],
-    leaving: Sequence[Child],
+    chosen: Collection[str],
 ) -> StageReport:
-    gone = [child for child in leaving if child.left.is_set() and not child.is_condemned]
+    bad = [(child, verdict) for child, verdict in looked_at if child.key in chosen]
     return StageReport(
         stage,
         before,
         table.held,
-        reaped=tuple(c.finding(v) for c, v in looked_at if c in gone),
-        kept=tuple(c.finding(v) for c, v in looked_at if c not in leaving),
-        failed=tuple(c.finding(v) for c, v in looked_at if c in leaving and c not in gone),
+        reaped=tuple(c.finding(v) for c, v in bad if c.is_gone),
+        kept=tuple(c.finding(v) for c, v in looked_at if c.key not in chosen),
+        failed=tuple(c.finding(v) for c, v in bad if not c.is_gone),
         duration=trio.current_time() - began,
     )
 
@@ -123,11 +123,10 @@ def dry_run(table: Table, until: Stage, *, needed: int = 0) -> CleanupReport:
     reports: list[StageReport] = []
     held = table.held
     for stage in stages_until(until):
-        chosen = victims(stage, verdicts, needed=needed)
-        reaped = tuple(c.finding(verdicts[c.key]) for c in table.children if c.key in chosen)
-        kept = tuple(
-            c.finding(verdicts[c.key]) for c in table.children if c.key in verdicts.keys() - set(chosen)
-        )
+        chosen = set(victims(stage, verdicts, needed=needed))
+        looked_at = [child for child in table.children if child.key in verdicts]
+        reaped = tuple(c.finding(verdicts[c.key]) for c in looked_at if c.key in chosen)
+        kept = tuple(c.finding(verdicts[c.key]) for c in looked_at if c.key not in chosen)
         reports.append(StageReport(stage, held, held - len(reaped), reaped, kept, (), 0.0))
         held -= len(reaped)
         needed = max(0, needed - len(reaped))
@@ -188,10 +187,10 @@ def _holders(table: Table, stages: Sequence[StageReport]) -> tuple[Holder, ...]:
     )
 
 
-def gone_since(table: Table) -> float | None:
+def resumable_until(table: Table) -> float | None:
     """Till when the client that is gone longest, and may still come back, is waited for."""
-    until = [v.until for v in table.verdicts().values() if v.health is Health.DISCONNECTED]
-    return min((due for due in until if due is not None), default=None)
+    gone = filter(is_resumable, table.verdicts().values())
+    return min((verdict.until for verdict in gone if verdict.until is not None), default=None)
 
 
 def worth_a_visit(table: Table) -> bool:

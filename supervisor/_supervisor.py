@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from contextvars import Context
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ import trio
 
 from actors import ActorRef, ExitReason, State
 
-from ._cleanup import gone_since, worth_a_visit
+from ._cleanup import resumable_until, worth_a_visit
 from ._errors import SupervisorClosed
 from ._events import DEFAULT_CAPACITY, Events, LimitChanged, ShutdownHeld, Subscription, Swept
 from ._handlers import HandlerNursery
@@ -75,9 +76,10 @@ class Supervisor:
         then garbage goes, then who is past his budget. User and key are exact strings. A manager
         that is found is returned without yielding; attach to it before you wait for anything.
 
-        Worst case: twice the `admission_deadline`, plus the longest `cancel_grace`, plus
-        `slot_wait`; under a key whose last manager is stopping, plus what is left of its
-        `stop_grace`; and the new actor's own `on_start`, for as long as its `start_grace`.
+        Worst case: twice the `admission_deadline`, plus the longest `cancel_grace` (and the
+        `cleanup_grace` of one that is in its `on_stop`), plus `slot_wait`; under a key whose last
+        manager is stopping, plus what is left of its `stop_grace`; and the new actor's own
+        `on_start`, for as long as its `start_grace`.
 
         Cancellation: either the manager runs and you would have had it, or it never was.
 
@@ -127,19 +129,9 @@ class Supervisor:
             users = list(self._users.values())
         else:
             users = [here] if (here := self._users.get(user)) is not None else []
-        reports: list[CleanupReport] = []
-
-        async def clean(here: UserSupervisor) -> None:
-            reports.append(await here.clean_up(until))
-
         if dry_run:
-            reports = [here.dry_run(until) for here in users]
-        else:
-            async with trio.open_nursery() as nursery:
-                for here in users:
-                    nursery.start_soon(clean, here)
-        stages = tuple(stage for report in reports for stage in report.stages)
-        return CleanupReport(user, stages, dry_run)
+            return _joined(user, [here.dry_run(until) for here in users], dry_run=True)
+        return _joined(user, await _clean_up_all(users, until=until, bound=None))
 
     def set_limit(self, limit: Limit, *, user: str | None = None) -> None:
         """Change the limit of one user (a number), or of all that have none of their own.
@@ -229,7 +221,9 @@ class Supervisor:
         await self._making_room.done.wait()
 
     async def _reclaim(self) -> bool:
-        gone = [(at, here) for here in self._users.values() if (at := gone_since(here.table)) is not None]
+        gone = [
+            (at, here) for here in self._users.values() if (at := resumable_until(here.table)) is not None
+        ]
         if not gone:
             return False
         _, here = min(gone, key=lambda found: found[0])
@@ -245,22 +239,17 @@ class Supervisor:
         return report
 
     async def _clean(self, *, bound: float) -> CleanupReport:
-        """Look at everybody once; clean up, each in his own nursery, where there is reason to."""
-        reports: list[CleanupReport] = []
-
-        async def clean(here: UserSupervisor) -> None:
-            reports.append(await here.clean_up(Stage.LIVENESS, bound=bound))
-
-        async with trio.open_nursery() as nursery:
-            looked_at = 0
-            for here in list(self._users.values()):
-                if worth_a_visit(here.table):
-                    nursery.start_soon(clean, here)
-                looked_at += len(here.table.children)
-                if looked_at >= SWEEP_BATCH:
-                    looked_at = 0
-                    await trio.lowlevel.checkpoint()
-        return CleanupReport(None, tuple(stage for report in reports for stage in report.stages))
+        """Look at everybody once, and clean up where there is reason to."""
+        users: list[UserSupervisor] = []
+        looked_at = 0
+        for here in list(self._users.values()):
+            if worth_a_visit(here.table):
+                users.append(here)
+            looked_at += len(here.table.children)
+            if looked_at >= SWEEP_BATCH:
+                looked_at = 0
+                await trio.lowlevel.checkpoint()
+        return _joined(None, await _clean_up_all(users, until=Stage.LIVENESS, bound=bound))
 
     async def serve(self) -> None:
         """Run the background; called by `open_supervisor` before anybody can spawn."""
@@ -296,6 +285,25 @@ class _MakingRoom:
         return self._finished_at is not None and trio.current_time() - self._finished_at > SWEEPS_APART
 
 
+async def _clean_up_all(
+    users: Iterable[UserSupervisor], *, until: Stage, bound: float | None
+) -> list[CleanupReport]:
+    """Clean up after each, all at once, each in his own nursery; the reports as they come."""
+    reports: list[CleanupReport] = []
+
+    async def clean(here: UserSupervisor) -> None:
+        reports.append(await here.clean_up(until, bound=bound))
+
+    async with trio.open_nursery() as nursery:
+        for here in users:
+            nursery.start_soon(clean, here)
+    return reports
+
+
+def _joined(user: str | None, reports: Iterable[CleanupReport], *, dry_run: bool = False) -> CleanupReport:
+    return CleanupReport(user, tuple(stage for report in reports for stage in report.stages), dry_run)
+
+
 def _snapshot_of(here: UserSupervisor) -> UserSnapshot:
     stands = here.explain()
     return UserSnapshot(
@@ -312,7 +320,6 @@ def _check_request(user: object, key: object, spec: object) -> None:
     for what, value in (("user", user), ("key", key)):
         if not isinstance(value, str):
             raise TypeError(f"{what} must be a str, exactly as it is to be compared, not {value!r}")
-
     if not isinstance(spec, ChildSpec):
         raise TypeError(f"spec must be a ChildSpec, not {spec!r}: write ChildSpec(YourActor)")
 

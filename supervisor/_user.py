@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import attrs
@@ -330,11 +329,8 @@ class UserSupervisor:
 
         async def chore() -> None:
             try:
-                for stage in stages_until(until):
-                    report = await run_stage(self.table, stage, needed=needed, bound=bound)
-                    stages.append(report)
+                await self._run_stages(until, stages, needed=needed, bound=bound)
             finally:
-                self._tell_cleaned(stages)
                 done.set()
 
         if not self.home.over:
@@ -342,10 +338,21 @@ class UserSupervisor:
             await done.wait()
         return CleanupReport(self.user, tuple(stages))
 
+    async def _run_stages(
+        self, until: Stage, reports: list[StageReport], *, needed: int = 0, bound: float | None = None
+    ) -> None:
+        """Put each report into `reports` as soon as there is one, and tell of all at the end."""
+        try:
+            for stage in stages_until(until):
+                report = await run_stage(self.table, stage, needed=needed, bound=bound)
+                reports.append(report)
+        finally:
+            self._tell_cleaned(reports)
+
     def clean_up_soon(self) -> None:
         """Remove in the background whom there is hard evidence against already."""
         if anything_to_remove(self.table):
-            self.home.do(partial(self.clean_up, Stage.LIVENESS))
+            self.home.do(lambda: self._run_stages(Stage.LIVENESS, []))
 
     def explain(self) -> Explanation:
         return explain(self.table, waiting=len(self.waiting))
