@@ -29,11 +29,15 @@ from ._events import (
     ConnectionDetached,
     Event,
     EventsLost,
+    Forced,
+    ForceStep,
     Found,
     HandlerFailed,
     LimitChanged,
+    LoopBlocked,
     MailDeadLettered,
     ReapStarted,
+    RecycleAdvised,
     Refused,
     Reserved,
     ShutdownHeld,
@@ -41,10 +45,10 @@ from ._events import (
     Stamp,
     Started,
     StartFailed,
-    Subscription,
     Suspected,
     SweeperFailed,
     SweeperStarted,
+    SweepHeld,
     Swept,
     Terminal,
     Voided,
@@ -70,6 +74,7 @@ from ._report import (
 )
 from ._spawn import Obtained
 from ._spec import ChildSpec, HealthPolicy, Limit, SupervisorSpec
+from ._stream import Subscription
 from ._supervisor import Supervisor
 
 __all__ = [
@@ -85,6 +90,8 @@ __all__ = [
     "EventsLost",
     "Explanation",
     "Finding",
+    "ForceStep",
+    "Forced",
     "Found",
     "HandlerFailed",
     "HandlerNursery",
@@ -95,11 +102,13 @@ __all__ = [
     "Limit",
     "LimitChanged",
     "LocalQuota",
+    "LoopBlocked",
     "MailDeadLettered",
     "Obtained",
     "Quota",
     "QuotaRefused",
     "ReapStarted",
+    "RecycleAdvised",
     "Refusal",
     "RefusalReason",
     "Refused",
@@ -120,6 +129,7 @@ __all__ = [
     "SupervisorError",
     "SupervisorSpec",
     "Suspected",
+    "SweepHeld",
     "SweeperFailed",
     "SweeperStarted",
     "Swept",

@@ -108,6 +108,10 @@ class Child:
         task = self.cell.task
         return tuple(_where(task)) if task is not None else ()
 
+    def cause(self) -> str:
+        """Why it does not end, in words."""
+        return "waiting"
+
     def __repr__(self) -> str:
         return f"<Child {self.cell.name} {self.state.value}>"
 

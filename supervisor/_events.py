@@ -1,20 +1,15 @@
-"""What happened, as frozen records in one stream: logs, metrics and tests all read this."""
+"""What can happen, as frozen records: logs, metrics, the journal and tests all read these. Pure."""
 
 from __future__ import annotations
 
-from collections import deque
-from types import TracebackType
-from typing import Self
+import enum
 
 import attrs
-import trio
 
 from actors import Exit, ExitReason
 
 from ._report import CleanupReport, Refusal, Verdict
-
-# Some seconds of a busy server; a subscriber that falls further behind loses its oldest events.
-DEFAULT_CAPACITY = 10_000
+from ._spec import HealthPolicy
 
 
 @attrs.frozen
@@ -49,6 +44,8 @@ class Reserved(ActorEvent):
     held: int
     """The user's slots held, this one included."""
     limit: int
+    policy: HealthPolicy
+    """The bounds that it is judged by."""
 
 
 @attrs.frozen
@@ -87,12 +84,32 @@ class Voided(ActorEvent):
 @attrs.frozen
 class ReapStarted(ActorEvent):
     reason: ExitReason
+    where: str = ""
+    """Where it hung, `file:line in function`; empty for one that was not stuck."""
+
+
+class ForceStep(enum.Enum):
+    """What is done to an actor that ignores cancellation, where its spec allows force."""
+
+    OPEN_SHIELDS = "open shields"
+    THROW = "throw"
+
+
+@attrs.frozen
+class Forced(ActorEvent):
+    """It ignored its cancellation, and its spec allows more. Its connections are cut."""
+
+    step: ForceStep
+    touched: int
+    """Shields opened, or tasks thrown into; 0: there was nothing to take hold of."""
 
 
 @attrs.frozen
 class Condemned(ActorEvent):
     """Cancelled and still running; its slot is free within the user's condemned allowance."""
 
+    cause: str
+    """Why cancellation does not end it, in words: shielded, swallowing, in a thread; and where."""
     stack: tuple[str, ...]
     """Where it hangs, outermost first."""
 
@@ -200,6 +217,37 @@ class Stalled(Event):
 
 
 @attrs.frozen
+class LoopBlocked(Event):
+    """The watchdog saw one step of one task block the event loop, and where."""
+
+    duration: float
+    """Seconds, as far as it was watched."""
+    actor: str | None
+    """Whose task it was; None for one that belongs to no actor."""
+    where: str
+    """`file:line in function`."""
+    stack: tuple[str, ...]
+    """From the outside in."""
+
+
+@attrs.frozen
+class SweepHeld(Event):
+    """So many users look dead at once that the fault may be ours: the sweep ends nobody until then."""
+
+    suspects: int
+    """Users with an actor that looks unresponsive."""
+    users: int
+    until: float
+
+
+@attrs.frozen
+class RecycleAdvised(Event):
+    """Something here can only be cured by a new process: finish what you serve, and restart it."""
+
+    why: str
+
+
+@attrs.frozen
 class ShutdownHeld(Event):
     """The supervisor's block cannot end: these run on although they were cancelled."""
 
@@ -211,109 +259,3 @@ class EventsLost:
     """What a slow subscriber gets in place of the events it lost."""
 
     count: int
-
-
-class Events:
-    """The stream: numbers events and hands them to whoever subscribed. Never waits."""
-
-    def __init__(self) -> None:
-        self._seq = 0
-        self._subscriptions: dict[Subscription, None] = {}
-        self._over = False
-
-    def stamp(self) -> Stamp:
-        self._seq += 1
-        return Stamp(self._seq, trio.current_time())
-
-    def emit(self, event: Event) -> None:
-        for subscription in self._subscriptions:
-            subscription.put(event)
-
-    def close(self) -> None:
-        """Nothing more will happen: who iterates comes to an end."""
-        self._over = True
-        for subscription in self._subscriptions:
-            subscription.end()
-
-    def subscribe(self, capacity: int) -> Subscription:
-        subscription = Subscription(self._subscriptions, capacity)
-        if self._over:
-            subscription.end()
-        return subscription
-
-
-class Subscription:
-    """A view on the stream from the moment you made it. Iterate over it, or `drain()` it.
-
-    It loses its own oldest events when it falls `capacity` behind, and then says how many.
-    Closed by `close()`, or as a context manager.
-    """
-
-    def __init__(self, register: dict[Subscription, None], capacity: int) -> None:
-        if capacity < 1:
-            raise ValueError(f"a subscription holds 1 event or more, not {capacity!r}")
-        self._register = register
-        self._capacity = capacity
-        self._waiting: deque[Event] = deque()
-        self._lost = 0
-        self._ended = False
-        self._news = trio.Event()
-        register[self] = None
-
-    def put(self, event: Event) -> None:
-        if len(self._waiting) >= self._capacity:
-            self._waiting.popleft()
-            self._lost += 1
-        self._waiting.append(event)
-        self._news.set()
-
-    def drain(self) -> list[Event | EventsLost]:
-        """All that is here now, without waiting."""
-        lost: list[Event | EventsLost] = [EventsLost(self._lost)] if self._lost else []
-        self._lost = 0
-        events = [*lost, *self._waiting]
-        self._waiting.clear()
-        return events
-
-    async def receive(self) -> Event | EventsLost:
-        """The next event. Cancellation: nothing is lost.
-
-        Raises:
-          trio.EndOfChannel: the supervisor has ended, and you have seen all.
-        """
-        await trio.lowlevel.checkpoint()
-        while not self._waiting:
-            if self._ended:
-                raise trio.EndOfChannel
-            if self._news.is_set():
-                self._news = trio.Event()
-            await self._news.wait()
-        if self._lost:
-            lost, self._lost = EventsLost(self._lost), 0
-            return lost
-        return self._waiting.popleft()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Event | EventsLost:
-        try:
-            return await self.receive()
-        except trio.EndOfChannel:
-            raise StopAsyncIteration from None
-
-    def end(self) -> None:
-        """No more events will come."""
-        self._ended = True
-        self._news.set()
-
-    def close(self) -> None:
-        self._register.pop(self, None)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        self.close()

@@ -12,7 +12,8 @@ from contextvars import Context
 import attrs
 import trio
 
-from ._events import Events, HandlerFailed
+from ._events import HandlerFailed
+from ._stream import Events
 
 
 @attrs.define(eq=False)

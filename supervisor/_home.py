@@ -9,7 +9,8 @@ from typing import Any
 import attrs
 import trio
 
-from ._events import ChoreFailed, Events
+from ._events import ChoreFailed
+from ._stream import Events
 
 
 @attrs.define(eq=False)

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
-from ._events import Events
 from ._handlers import HandlerNursery
 from ._quota import LocalQuota, Quota
 from ._spec import DEFAULT_LIMIT, Limit, SupervisorSpec
+from ._stream import Events
 from ._supervisor import Supervisor, check_limit
 
 # What connection handlers may take at shutdown, after their managers are gone: a goodbye, in seconds.

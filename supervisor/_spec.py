@@ -82,6 +82,12 @@ class ChildSpec(Generic[M]):
     """A stop: draining its mail and `on_stop`, in seconds. Then it is cancelled."""
     cleanup_grace: float = attrs.field(kw_only=True, default=DEFAULT_CLEANUP_GRACE, validator=_seconds)
     """`on_stop` after a cancellation, shielded, in seconds."""
+    force: bool = attrs.field(kw_only=True, default=False)
+    """Whether one that ignores cancellation has its shields opened and then is thrown out of its wait.
+
+    Each step has one more `cancel_grace`. It may break what a shield protects (a lock, half a
+    write), and needs private parts of Trio: where they are missing, it is condemned as without.
+    """
 
 
 @attrs.frozen(kw_only=True)
@@ -103,3 +109,11 @@ class SupervisorSpec:
     """A part of the period, so that many processes do not sweep in step; 0: exactly the period."""
     high_water: float = attrs.field(default=0.7, validator=_seconds)
     """A user that reaches this part of the limit is looked through early."""
+    mass_hold: float = attrs.field(default=60.0, validator=_not_negative)
+    """When many users look dead at once, the sweep ends nobody for so long: it may be our fault."""
+    threads_per_user: int = attrs.field(default=8, validator=_at_least_one)
+    """Threads of `run_blocking` that one user may occupy, those abandoned included."""
+    watchdog: float | None = attrs.field(default=None, validator=_seconds_or_none)
+    """A step that blocks the event loop for so long is told, with its line; None: nobody watches."""
+    dead_man: float | None = attrs.field(default=None, validator=_seconds_or_none)
+    """So long after its end began, on a real clock, the process prints its stacks and exits; None: never."""

@@ -14,12 +14,13 @@ from actors import ActorRef, ExitReason, State
 
 from ._cleanup import resumable_until, worth_a_visit
 from ._errors import SupervisorClosed
-from ._events import DEFAULT_CAPACITY, Events, LimitChanged, ShutdownHeld, Subscription, Swept
+from ._events import LimitChanged, ShutdownHeld, Swept
 from ._handlers import HandlerNursery
 from ._quota import Quota
 from ._report import CleanupReport, Explanation, Snapshot, Stage, UserSnapshot
 from ._spawn import Obtained
 from ._spec import ChildSpec, Limit, SupervisorSpec
+from ._stream import DEFAULT_CAPACITY, Events, Subscription
 from ._sweeper import LagMeter, sweep_for_ever
 from ._table import Services
 from ._user import UserSupervisor

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 import attrs
 import trio
 
-from ._events import Events, Stalled, SweeperFailed, SweeperStarted
+from ._events import Stalled, SweeperFailed, SweeperStarted
 from ._health import Lag
 from ._spec import SupervisorSpec
+from ._stream import Events
 
 # The beat's period, and how late it may come before it counts as a stall, in seconds. Together
 # well under every timeout that a stall could turn into a false verdict.

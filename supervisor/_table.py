@@ -18,7 +18,6 @@ from ._events import (
     Condemned,
     ConnectionAttached,
     ConnectionDetached,
-    Events,
     MailDeadLettered,
     Reserved,
     Stamp,
@@ -29,6 +28,7 @@ from ._health import Lag
 from ._quota import Quota
 from ._report import Verdict
 from ._spec import ChildSpec, SupervisorSpec
+from ._stream import Events
 
 P = ParamSpec("P")
 
@@ -117,7 +117,7 @@ class Table:
         child = Child(self.user, key, self.services.next_incarnation(), spec, self._noticed)
         self._children[key] = child
         assert self.held <= self.limit
-        self.emit(Reserved, child, self.held, self.limit)
+        self.emit(Reserved, child, self.held, self.limit, spec.health)
         return child
 
     def condemn(self, child: Child) -> None:
@@ -126,7 +126,7 @@ class Table:
             return
         del self._children[child.key]
         self._condemned[child.incarnation] = child
-        self.emit(Condemned, child, child.stack())
+        self.emit(Condemned, child, child.cause(), child.stack())
         child.cell.condemn()
         self._leave(child)
 

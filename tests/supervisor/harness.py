@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 import attrs
 import pytest
 import trio
-from trio.testing import MockClock
 
 from actors import Actor, ActorRef, Connection, attach
 from supervisor import (
@@ -30,7 +29,7 @@ from supervisor import (
     SupervisorSpec,
     open_supervisor,
 )
-from tests.specimens import Echo, Healthy, Work, connection
+from supervisor.testing import Echo, Healthy, Work, connection
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
@@ -43,17 +42,6 @@ ATTACH_GRACE = HealthPolicy().attach_grace
 LONG = 1e5
 
 PLAIN = ChildSpec(Healthy)
-
-
-def run(function: Callable[..., Awaitable[T]], *args: object, seed: int) -> T:
-    """Run under a fresh virtual clock, with the scheduler's dice seeded: same seed, same run."""
-    trio._core._run._r.seed(seed)  # pyright: ignore[reportPrivateUsage]  # Trio's dice have no public name
-
-    async def bounded() -> T:
-        with trio.fail_after(LONG):
-            return await function(*args)
-
-    return trio.run(bounded, clock=MockClock(autojump_threshold=0))
 
 
 def dice(seed: int) -> random.Random:

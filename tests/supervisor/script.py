@@ -23,7 +23,7 @@ from supervisor import (
     SupervisorSpec,
     open_supervisor,
 )
-from tests.specimens import Healthy, Message, Work, connection
+from supervisor.testing import Healthy, Message, Work, connection
 
 from .steps import (
     KINDS,

@@ -9,7 +9,7 @@ import attrs
 import trio
 from hypothesis import strategies as st
 
-from tests.specimens import (
+from supervisor.testing import (
     CrashesInChild,
     CrashesInHandle,
     EndsLate,

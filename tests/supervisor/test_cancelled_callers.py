@@ -15,9 +15,9 @@ from trio.testing import MockClock
 
 from actors import Actor
 from supervisor import Reserved, SpawnFailed, SpawnRefused, Terminal
-from tests.specimens import Healthy, Shielded, SlowStart, SlowStop, StartHangs, WedgedForever
+from supervisor.testing import Healthy, Shielded, SlowStart, SlowStop, StartHangs, WedgedForever, run
 
-from .harness import BUDGET, CANCEL_GRACE, Crowd, answers, opened, run, settle
+from .harness import BUDGET, CANCEL_GRACE, Crowd, answers, opened, settle
 
 
 @attrs.define(eq=False)

@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from actors import ActorRef, ActorStopped, ExitReason, Fenced, State
 from supervisor import Condemned, Health, RefusalReason, Reserved, ShutdownHeld, Terminal, open_supervisor
-from tests.specimens import Healthy, Shielded, Work
+from supervisor.testing import Healthy, Shielded, Work
 
 from .harness import BUDGET, CANCEL_GRACE, Crowd, all_answer, keys, opened, settle
 

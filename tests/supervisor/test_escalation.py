@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from actors import ActorStopped, ExitReason
 from supervisor import CleanedUp, Health, RefusalReason, SpawnRefused, Stage, Suspected, Terminal
-from tests.specimens import (
+from supervisor.testing import (
     WEDGES,
     Healthy,
     LiesAboutHealth,

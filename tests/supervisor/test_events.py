@@ -21,7 +21,7 @@ from supervisor import (
     Suspected,
     Terminal,
 )
-from tests.specimens import CrashesInHandle, Healthy, Shielded, StartRaises, WedgedForever
+from supervisor.testing import CrashesInHandle, Healthy, Shielded, StartRaises, WedgedForever
 
 from .harness import ATTACH_GRACE, BUDGET, PLAIN, Crowd, opened, settle
 

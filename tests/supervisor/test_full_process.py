@@ -21,7 +21,7 @@ from supervisor import (
     Stalled,
     Terminal,
 )
-from tests.specimens import Healthy, MemoryTransport, ProbeAnswers, Shielded, StartHangs, WedgedForever
+from supervisor.testing import Healthy, MemoryTransport, ProbeAnswers, Shielded, StartHangs, WedgedForever
 
 from .harness import BUDGET, CANCEL_GRACE, Crowd, all_answer, answers, opened, settle
 

@@ -28,7 +28,7 @@ from supervisor import (
     Terminal,
     open_supervisor,
 )
-from tests.specimens import Healthy, MemoryTransport, ProbeAnswers, WedgedForever, Work
+from supervisor.testing import Healthy, MemoryTransport, ProbeAnswers, WedgedForever, Work
 
 from .harness import PLAIN, Crowd, answers, descendants, opened, settle
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from actors import ActorRef
-from tests.specimens import Message
+from supervisor.testing import Message, run
 
-from .harness import PLAIN, opened, run, settle
+from .harness import PLAIN, opened, settle
 
 
 async def test_100_users_are_100_entries_and_none_after_they_stopped(

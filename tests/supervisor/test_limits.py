@@ -21,7 +21,7 @@ from supervisor import (
     Waited,
     open_supervisor,
 )
-from tests.specimens import Healthy, SlowStop, WedgedForever
+from supervisor.testing import Healthy, SlowStop, WedgedForever
 
 from .harness import BUDGET, PLAIN, Crowd, all_answer, opened, settle
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from actors import ExitReason
 from supervisor import Condemned, Refused
+from supervisor.testing import run
 
 from .checker import Checker
-from .harness import run
 from .script import Performance, perform
 from .steps import GOOD, SCRIPTS, Advance, Script, Spawn, Step
 

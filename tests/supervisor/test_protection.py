@@ -15,7 +15,7 @@ from supervisor import (
     Suspected,
     Terminal,
 )
-from tests.specimens import (
+from supervisor.testing import (
     BusyWithProgress,
     CrashesInHandle,
     Healthy,

@@ -20,7 +20,7 @@ from supervisor import (
     Suspected,
     Terminal,
 )
-from tests.specimens import (
+from supervisor.testing import (
     WEDGES,
     CrashesInChild,
     CrashesInHandle,

@@ -9,9 +9,9 @@ import trio
 from trio.testing import MockClock
 
 from supervisor import CleanedUp, RefusalReason, SpawnRefused, Stage
-from tests.specimens import EndsLate, Healthy, SlowStop, WedgedForever
+from supervisor.testing import EndsLate, Healthy, SlowStop, WedgedForever, run
 
-from .harness import BUDGET, Crowd, all_answer, names, opened, run, settle
+from .harness import BUDGET, Crowd, all_answer, names, opened, settle
 
 manager = partial(Healthy, sockets=True)
 

@@ -21,9 +21,9 @@ from supervisor import (
     Terminal,
     open_supervisor,
 )
-from tests.specimens import SlowStart, SlowStop, StopHangs, WedgedForever
+from supervisor.testing import SlowStart, SlowStop, StopHangs, WedgedForever, run
 
-from .harness import CANCEL_GRACE, PLAIN, Crowd, all_tasks, run
+from .harness import CANCEL_GRACE, PLAIN, Crowd, all_tasks
 
 
 def terminals(events: Subscription) -> list[Terminal]:

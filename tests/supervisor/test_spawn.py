@@ -21,7 +21,7 @@ from supervisor import (
     SupervisorClosed,
     Terminal,
 )
-from tests.specimens import Echo, Healthy, SlowStart, SlowStop, StartHangs, StartRaises
+from supervisor.testing import Echo, Healthy, SlowStart, SlowStop, StartHangs, StartRaises
 
 from .harness import PLAIN, Crowd, all_answer, answers, opened, spec_of
 

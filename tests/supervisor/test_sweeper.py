@@ -22,9 +22,9 @@ from supervisor import (
     Voided,
     open_supervisor,
 )
-from supervisor._events import Events
+from supervisor._stream import Events
 from supervisor._sweeper import sweep_for_ever
-from tests.specimens import Healthy, ProbeAnswers, Shielded, SlowButAlive, SlowStop, WedgedForever
+from supervisor.testing import Healthy, ProbeAnswers, Shielded, SlowButAlive, SlowStop, WedgedForever
 
 from .harness import ATTACH_GRACE, BUDGET, Crowd, all_answer, all_tasks, dice, keys, names, opened, settle
 
