@@ -39,6 +39,7 @@ from ._cell import (
     Detached,
     Ending,
     Notice,
+    actor_of,
 )
 from ._conflict import refuse_overwritten as refuse_overwritten
 from ._connection import Connection, ConnectionStatistics, Transport
@@ -51,6 +52,7 @@ from ._errors import (
     Fenced,
     MailboxFull,
     TooManyConnections,
+    TooManyThreads,
 )
 from ._lifecycle import Exit, ExitReason, State
 from ._mailbox import DEFAULT_CAPACITY, Probe
@@ -58,12 +60,14 @@ from ._manager import UserManager, attach, attached_to
 from ._pulse import Phase, Pulse
 from ._ref import ActorRef, ActorStatistics, Request
 from ._silence import ConnectionSpec
+from ._threads import DEFAULT_THREAD_LIMIT, Threads
 
 __all__ = [
     "DEFAULT_CAPACITY",
     "DEFAULT_CLEANUP_GRACE",
     "DEFAULT_CONNECTION_LIMIT",
     "DEFAULT_STOP_GRACE",
+    "DEFAULT_THREAD_LIMIT",
     "Actor",
     "ActorCell",
     "ActorCrashed",
@@ -91,9 +95,12 @@ __all__ = [
     "Pulse",
     "Request",
     "State",
+    "Threads",
     "TooManyConnections",
+    "TooManyThreads",
     "Transport",
     "UserManager",
+    "actor_of",
     "attach",
     "attached_to",
     "run_actor",

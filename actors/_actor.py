@@ -5,18 +5,21 @@ from __future__ import annotations
 import abc
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, TypeVarTuple, cast
 
 import outcome
 import trio
 
 from ._cell import ActorCell, Began, current_cell
+from ._errors import Fenced
 from ._lifecycle import Exit, Signal, State
 from ._mailbox import Envelope, Probe
 from ._pulse import Phase
 from ._ref import ActorRef
 
 M = TypeVar("M")
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 # How long one actor may work through its mail before the others get a turn, in seconds.
 TIME_SLICE = 0.001
@@ -74,6 +77,32 @@ class Actor(abc.ABC, Generic[M]):
             raise RuntimeError(f"{self._cell.name!r} has ended and can have no child tasks any more")
         nursery.start_soon(_run_child, self._cell, function, args)
 
+    async def run_blocking(self, function: Callable[[*Ts], R], *args: *Ts) -> R:
+        """Run `function(*args)` in a thread, so that it blocks nobody else; give what it returns.
+
+        The threads are the user's own, over all of his managers: when as many run as
+        `threads_per_user` of the supervisor's spec allows, this fails at once instead of waiting.
+
+        The function runs in a copy of the caller's context and, as any thread, beside the actor:
+        hand it what it needs, and let it return what it found. The budget of `handle` goes on
+        counting meanwhile. In the thread `progress()` raises RuntimeError; a long function says
+        `trio.from_thread.run_sync(actor.progress)`, and the ceiling holds as ever.
+
+        Cancellation: the caller goes on at once. The thread cannot be stopped: it runs to its
+        end, its result or error is dropped, and till then it counts. It ends sooner if it calls
+        `trio.from_thread.check_cancelled()` now and then.
+
+        Raises:
+          Exception: whatever the function raises.
+          TooManyThreads: all threads of the user are occupied; nothing was started.
+          Fenced: you are condemned.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        cell = self._cell
+        if cell.pulse.state is State.CONDEMNED:
+            raise Fenced(cell.name)
+        return await cell.threads.run(cell.name, function, *args)
+
     def progress(self) -> None:
         """Say that the current `handle` gets on: renews its budget, up to the spec's ceiling."""
         self._cell.pulse.progress(trio.current_time())
@@ -101,7 +130,8 @@ async def run_actor(factory: Callable[[], Actor[M]], cell: ActorCell) -> Exit:
     """Run one actor from its making to its end, in this task, and say how it ended.
 
     Cancellation: the actor ends with reason CANCELLED; `on_stop` still has its cleanup grace.
-    This is where a crash becomes a value: only `BaseException`s that are no `Exception` leave.
+    This is where a crash becomes a value. As with asyncio's tasks, only what is meant for the
+    whole program leaves: KeyboardInterrupt and SystemExit (and Trio's own Cancelled).
     """
     cell.task = trio.lowlevel.current_task()
     outer = current_cell.set(cell)
@@ -123,14 +153,33 @@ def _crash_as_value(cell: ActorCell) -> Generator[None]:
     """The one boundary at which an error of the user's code turns into an Exit."""
     try:
         yield
-    except Exception as error:  # noqa: BLE001  # the boundary itself
-        cell.crashed(error)
-    except BaseExceptionGroup as mixed:  # a crash while being cancelled: only the crash stays here
-        crash, rest = mixed.split(Exception)
+    except BaseException as error:  # noqa: ASYNC103  # split at once: what is not for it alone goes on
+        crash, rest = _part(error, _is_crash), _part(error, _goes_on)
         if crash is not None:
             cell.crashed(crash)
-        assert rest is not None, "a group of nothing but Exceptions is an Exception"
-        raise rest from None
+        if rest is error:
+            raise
+        if rest is not None:
+            raise rest from None  # noqa: ASYNC104  # with each Cancelled that there was
+
+
+def _is_crash(error: BaseException) -> bool:
+    """Does it end the actor because its own code raised?"""
+    return not isinstance(error, trio.Cancelled | GeneratorExit)
+
+
+def _goes_on(error: BaseException) -> bool:
+    """Is it meant for the whole program, or for Trio? One actor must not keep it."""
+    return isinstance(error, trio.Cancelled | GeneratorExit | KeyboardInterrupt | SystemExit)
+
+
+def _part(error: BaseException, wanted: Callable[[BaseException], bool]) -> BaseException | None:
+    """What of an error, which may be a group, is `wanted`."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error if wanted(error) else None
+    group = cast("BaseExceptionGroup[BaseException]", error)
+    part, rest = group.split(lambda each: not isinstance(each, BaseExceptionGroup) and wanted(each))
+    return group if rest is None else part
 
 
 async def _run_child(
@@ -194,8 +243,9 @@ async def _handle(actor: Actor[M], cell: ActorCell, envelope: Envelope) -> None:
     cell.pulse.enter(Phase.HANDLE, trio.current_time(), hand=envelope.message)
     try:
         answer = await actor.handle(envelope.message)  # type: ignore[arg-type]  # typed at the ref
-    except Exception as error:
-        cell.failed(error)
+    except BaseException as error:
+        if _part(error, _goes_on) is None:
+            cell.failed(error)
         raise
     if cell.hand is envelope:
         cell.hand = None

@@ -17,6 +17,7 @@ from ._errors import ActorCrashed, ActorStopped, Deadlock, Fenced
 from ._lifecycle import Exit, ExitReason, Signal, State, accepts_mail
 from ._mailbox import DEFAULT_CAPACITY, Closed, Envelope, Mailbox, Probe
 from ._pulse import Phase, Pulse
+from ._threads import Threads
 
 # A drain, a flush, a last write: seconds are plenty, and who waits for the slot waits no longer.
 DEFAULT_STOP_GRACE = 5.0
@@ -79,6 +80,10 @@ class ActorCell:
     connection_limit: int = attrs.field(kw_only=True, default=DEFAULT_CONNECTION_LIMIT)
     observe: Callable[[Notice], None] = attrs.field(kw_only=True, default=_ignore)
     """Told of each notice, synchronously; must not raise."""
+    threads: Threads = attrs.field(
+        kw_only=True, default=attrs.Factory(lambda self: Threads(self.name), takes_self=True)
+    )
+    """For its blocking calls; shared with whoever belongs to the same owner."""
 
     pulse: Pulse = attrs.field(init=False, factory=lambda: Pulse(born_at=trio.current_time()))
     mailbox: Mailbox = attrs.field(
@@ -94,6 +99,8 @@ class ActorCell:
     """How it will have ended; None while nothing speaks for its end."""
     over: trio.Event = attrs.field(init=False, factory=trio.Event)
     """Set when it has ended, or is condemned."""
+    let_go: tuple[object, ...] = attrs.field(init=False, default=())
+    """What it held when its end began: the keys given to `call_at_end`. Empty when it has ended."""
     _at_end: dict[object, Callable[[Exit], None]] = attrs.field(
         init=False, factory=dict[object, Callable[[Exit], None]]
     )
@@ -193,6 +200,7 @@ class ActorCell:
         self.pulse.enter(Phase.GONE, trio.current_time())
         self.task = None
         self._let_go()
+        self.let_go = ()
         self.over.set()
 
     def call_at_end(self, key: object, function: Callable[[Exit], None]) -> None:
@@ -219,6 +227,7 @@ class ActorCell:
             lost.insert(0, self.hand)
             self.hand = None
         self._lose(lost, self.exit_due)
+        self.let_go = (*self.let_go, *self._at_end)
         while self._at_end:
             key, function = next(iter(self._at_end.items()))
             try:
@@ -242,6 +251,15 @@ class ActorCell:
 
 current_cell: ContextVar[ActorCell | None] = ContextVar("trouper_current_cell", default=None)
 """The actor in whose context this code runs: set once per incarnation, in a fresh context."""
+
+
+def actor_of(task: trio.lowlevel.Task) -> str | None:
+    """The name of the actor whose task it is, child tasks included; None for a task of no actor.
+
+    May be called in any thread.
+    """
+    cell = task.context.get(current_cell)
+    return None if cell is None else cell.name
 
 
 class Waiting:

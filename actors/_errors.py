@@ -69,7 +69,7 @@ class Fenced(ActorError):
         self.actor = actor
 
     def __str__(self) -> str:
-        return f"{self.actor!r} is condemned (cancelled, still running): it may not send messages"
+        return f"{self.actor!r} is condemned (cancelled, still running): it may not send, nor start threads"
 
 
 class ConnectionClosed(ActorError):
@@ -94,3 +94,19 @@ class TooManyConnections(ActorError):
 
     def __str__(self) -> str:
         return f"{self.actor!r} holds {self.limit} connections already, its limit; close one first"
+
+
+class TooManyThreads(ActorError):
+    """`run_blocking` found all threads of its owner occupied; nothing was started."""
+
+    def __init__(self, owner: str, limit: int) -> None:
+        super().__init__(owner, limit)
+        self.owner = owner
+        self.limit = limit
+
+    def __str__(self) -> str:
+        return (
+            f"{self.owner!r} occupies {self.limit} threads already, the limit, and one whose caller was "
+            "cancelled counts until it ends; give blocking calls a timeout of their own, or raise "
+            "`threads_per_user` of the supervisor's spec"
+        )

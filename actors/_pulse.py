@@ -44,6 +44,8 @@ class Pulse:
     cancelled_at: float | None = None
     cleanup_by: float | None = None
     """When the grace of an `on_stop` after a cancellation ends."""
+    forced_at: float | None = None
+    """When more than a cancellation was last done to end it."""
 
     active_at: float = attrs.field(default=attrs.Factory(lambda self: self.born_at, takes_self=True))
     """The last inbound traffic or finished work. Pushes to a client and probes do not count."""
