@@ -5,18 +5,16 @@
 
     await serve_websocket(handler, 8765, handler_nursery=supervisor.handler_nursery)
 
-trio-websocket takes any `trio.abc.Stream`; ours stamps what comes in (a pong too, which
-trio-websocket does not show), and can be cut off.
+trio-websocket takes any `trio.abc.Stream`: ours is a Wire.
 """
 
 from __future__ import annotations
 
 import socket
-import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 import attrs
 import trio
@@ -26,6 +24,7 @@ import wsproto.utilities
 from ._connection import Connection
 from ._errors import ConnectionClosed
 from ._silence import ConnectionSpec
+from ._wire import Wire
 
 
 @attrs.frozen
@@ -71,7 +70,7 @@ async def serve_websocket(  # noqa: ASYNC128  # `serve_listeners` calls `started
     handler_nursery: HandlerNursery,
     task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Accept WebSocket connections and run `handler` for each, until cancelled.
+    """Accept WebSocket connections on a TCP port and run `handler` for each, until cancelled.
 
     Cancellation: stops accepting; connections live on in `handler_nursery`.
     Start protocol: gives the listeners, so that port 0 can be looked up.
@@ -79,10 +78,30 @@ async def serve_websocket(  # noqa: ASYNC128  # `serve_listeners` calls `started
     listeners = await trio.open_tcp_listeners(port, host=host)
     for listener in listeners:
         _tune(listener.socket)
+    await serve_listeners(
+        handler, listeners, spec=spec, handler_nursery=handler_nursery, task_status=task_status
+    )
+
+
+L = TypeVar("L", bound=trio.abc.Listener[Any])
+
+
+async def serve_listeners(  # noqa: ASYNC128  # Trio's calls `started`
+    handler: Handler,
+    listeners: Sequence[L],
+    *,
+    spec: WebSocketSpec | None = None,
+    handler_nursery: HandlerNursery,
+    task_status: trio.TaskStatus[list[L]] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """As `serve_websocket`, on listeners of one's own: of any half-closeable streams.
+
+    A stream that has a method `abort()`, a reset without waiting, is cut off by it.
+    """
     serve_one = partial(serve_stream, handler=handler, spec=spec or WebSocketSpec())
     await trio.serve_listeners(
         serve_one,
-        listeners,
+        list(listeners),
         handler_nursery=handler_nursery,  # type: ignore[arg-type]  # documented: any `start_soon`
         task_status=task_status,
     )
@@ -95,7 +114,7 @@ async def serve_stream(
 
     What a client can do to the wire ends quietly here; what the handler raises leaves.
     """
-    wire = _Wire(stream)
+    wire = Wire(stream)
     crash: list[Exception] = []
     try:
         async with trio.open_nursery() as nursery:
@@ -136,7 +155,7 @@ def _noting(handler: Handler, crash: list[Exception]) -> Handler:
 
 
 async def _handshake_and_run(
-    wire: _Wire, nursery: trio.Nursery, handler: Handler, spec: WebSocketSpec
+    wire: Wire, nursery: trio.Nursery, handler: Handler, spec: WebSocketSpec
 ) -> None:
     websocket = None
     with trio.move_on_after(spec.handshake):
@@ -148,7 +167,7 @@ async def _handshake_and_run(
 
 
 async def _handshake(
-    wire: _Wire, nursery: trio.Nursery, spec: WebSocketSpec
+    wire: Wire, nursery: trio.Nursery, spec: WebSocketSpec
 ) -> trio_websocket.WebSocketConnection | None:
     request = await trio_websocket.wrap_server_stream(
         nursery, wire, max_message_size=spec.message_bytes, message_queue_size=_INBOUND_QUEUE
@@ -166,54 +185,6 @@ def _tune(listening: trio.socket.SocketType) -> None:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_USER_TIMEOUT)
 
 
-class _Wire(trio.abc.Stream):
-    """The stream under trio-websocket: stamps every inbound byte, and can be cut off at once."""
-
-    def __init__(self, stream: trio.abc.HalfCloseableStream) -> None:
-        self._stream = stream
-        self.last_inbound = trio.current_time()
-        self.peer = _peer_of(stream)
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        data = await self._stream.receive_some(max_bytes)
-        if data:
-            self.last_inbound = trio.current_time()
-        return data
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
-
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._stream.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    async def linger(self) -> None:
-        """End our half and read away what still comes.
-
-        Closing with unread data would reset the connection and so destroy our Close frame.
-        """
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-            await self._stream.send_eof()
-            while await self._read_away():
-                pass
-
-    async def _read_away(self) -> bool:
-        try:
-            return bool(await self._stream.receive_some())
-        except trio.BusyResourceError:  # trio-websocket's reader is in its last read
-            await trio.sleep(0.01)
-            return True
-
-    def abort(self) -> None:
-        """Reset: the peer is told at once if it is there, and the kernel keeps no orphan."""
-        if isinstance(self._stream, trio.SocketStream) and self._stream.socket.fileno() != -1:
-            linger = struct.pack("ii", 1, 0)
-            self._stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            self._stream.socket.close()
-
-
 # Pings that wait for their pong on one connection: a peer that answers none costs no more.
 _PINGS_OUT = 2
 
@@ -223,7 +194,7 @@ class _Transport:
     """The Transport of a Connection, on one WebSocket."""
 
     _websocket: trio_websocket.WebSocketConnection
-    _wire: _Wire
+    _wire: Wire
     _nursery: trio.Nursery
     _pings_out: int = attrs.field(init=False, default=0)
 
@@ -269,14 +240,3 @@ def _translated(closed: trio_websocket.ConnectionClosed) -> ConnectionClosed:
     if closed.reason is None:
         return ConnectionClosed(1006, "the wire was cut")
     return ConnectionClosed(closed.reason.code, closed.reason.reason or "")
-
-
-def _peer_of(stream: trio.abc.HalfCloseableStream) -> str:
-    """The peer's address for people; it may be gone already."""
-    if not isinstance(stream, trio.SocketStream):
-        return "memory"
-    try:
-        host, port = stream.socket.getpeername()[:2]
-    except OSError:
-        return "gone"
-    return f"{host}:{port}"
