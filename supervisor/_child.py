@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 import trio
 
-from actors import ActorCell, ActorRef, ExitReason, Notice, State, run_actor
+from actors import ActorCell, ActorRef, Connection, ExitReason, Notice, State, Threads, run_actor
 
 from ._admission import REASONS
+from ._events import ForceStep
+from ._force import is_available, open_shields, spins, throw_into
 from ._health import Lag, judge
 from ._report import Finding, Health, Holder, Stage, Verdict
 from ._spec import ChildSpec
+from ._stuck import cause, stack, where
 
 
 @attrs.define(eq=False, repr=False)
@@ -25,6 +28,8 @@ class Child:
     key: str
     incarnation: int
     spec: ChildSpec[Any]
+    _threads: Threads
+    """Those of its user."""
     _observe: Callable[[Child, Notice], None]
     slot: str = attrs.field(init=False, factory=lambda: uuid.uuid4().hex)
     reserved_at: float = attrs.field(init=False, factory=trio.current_time)
@@ -36,6 +41,8 @@ class Child:
     )
     left: trio.Event = attrs.field(init=False, factory=trio.Event)
     """Set when its slot and key are free: it has ended, or is condemned."""
+    forced: tuple[ForceStep, ...] = attrs.field(init=False, default=())
+    """What was done to it beyond its cancellation."""
 
     def make_cell(self) -> ActorCell:
         """Made once, with the child."""
@@ -45,6 +52,7 @@ class Child:
             stop_grace=self.spec.stop_grace,
             cleanup_grace=self.spec.cleanup_grace,
             connection_limit=self.spec.connection_limit,
+            threads=self._threads,
             observe=lambda notice: self._observe(self, notice),
         )
 
@@ -65,7 +73,8 @@ class Child:
     def holder(self, verdict: Verdict, kept: tuple[tuple[Stage, Verdict], ...] = ()) -> Holder:
         pulse = self.cell.pulse
         age = trio.current_time() - self.reserved_at
-        return Holder(self.key, self.incarnation, verdict, age, pulse.connections, kept)
+        connections, phase, since = pulse.connections, pulse.phase, pulse.since
+        return Holder(self.key, self.incarnation, verdict, age, connections, kept, phase, since)
 
     def reap(self, verdict: Verdict) -> None:
         """Begin its end: cancel what is stuck, ask the others to stop. Returns at once."""
@@ -95,6 +104,12 @@ class Child:
         return self.cell.pulse.stop_by
 
     @property
+    def ending_since(self) -> float | None:
+        """When its end began; None for one that just ended."""
+        pulse = self.cell.pulse
+        return pulse.cancelled_at if pulse.stop_by is None else pulse.stop_by - self.spec.stop_grace
+
+    @property
     def is_gone(self) -> bool:
         """It has really ended, which is more than having left."""
         return self.left.is_set() and not self.is_condemned
@@ -103,24 +118,44 @@ class Child:
     def is_condemned(self) -> bool:
         return self.state is State.CONDEMNED
 
-    def stack(self) -> tuple[str, ...]:
-        """Where its tasks hang, as `file:line in function`, each from the outside in."""
+    @property
+    def next_force(self) -> ForceStep | None:
+        """What may still be done to end it, beyond its cancellation."""
+        allowed = self.spec.force and is_available() and self.cell.task is not None
+        steps = tuple(ForceStep) if allowed else ()
+        return next((step for step in steps if step not in self.forced), None)
+
+    def force(self, step: ForceStep) -> int:
+        """Do it; how many shields or tasks it took hold of. What it was writing may be torn: cut it."""
         task = self.cell.task
-        return tuple(_where(task)) if task is not None else ()
+        assert task is not None
+        self.forced = (*self.forced, step)
+        self.cell.pulse.forced_at = trio.current_time()
+        for held in self.cell.let_go:
+            if isinstance(held, Connection):
+                held.abort()
+        if step is ForceStep.OPEN_SHIELDS:
+            return open_shields(task, self.cell.scope)
+        return throw_into(task, f"{self.cell.name} ignored its cancellation")
+
+    @property
+    def spins(self) -> bool:
+        """Does it cost a core, rather than only memory?"""
+        return self.cell.task is not None and spins(self.cell.task)
+
+    def where(self) -> str:
+        """Where it waits, `file:line in function`."""
+        return where(self.cell.task) if self.cell.task is not None else ""
 
     def cause(self) -> str:
-        """Why it does not end, in words."""
-        return "waiting"
+        """Why its cancellation does not end it, in words."""
+        if self.cell.task is None:
+            return "its actor has not begun: the quota does not answer"
+        return cause(self.cell.task, self.cell.scope)
+
+    def stack(self) -> tuple[str, ...]:
+        """Where its tasks hang, as `file:line in function`, each from the outside in."""
+        return stack(self.cell.task) if self.cell.task is not None else ()
 
     def __repr__(self) -> str:
         return f"<Child {self.cell.name} {self.state.value}>"
-
-
-def _where(task: trio.lowlevel.Task) -> Iterator[str]:
-    for frame, line in task.iter_await_frames():
-        code = frame.f_code
-        if "/trio/" not in code.co_filename.replace("\\", "/"):
-            yield f"{code.co_filename}:{line} in {code.co_qualname}"
-    for nursery in task.child_nurseries:
-        for child in nursery.child_tasks:
-            yield from _where(child)

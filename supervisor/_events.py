@@ -6,7 +6,7 @@ import enum
 
 import attrs
 
-from actors import Exit, ExitReason
+from actors import DEFAULT_CLEANUP_GRACE, DEFAULT_STOP_GRACE, Exit, ExitReason, Phase
 
 from ._report import CleanupReport, Refusal, Verdict
 from ._spec import HealthPolicy
@@ -46,6 +46,8 @@ class Reserved(ActorEvent):
     limit: int
     policy: HealthPolicy
     """The bounds that it is judged by."""
+    stop_grace: float = DEFAULT_STOP_GRACE
+    cleanup_grace: float = DEFAULT_CLEANUP_GRACE
 
 
 @attrs.frozen
@@ -72,6 +74,10 @@ class Suspected(ActorEvent):
     """Judged bad; what is done about it follows."""
 
     verdict: Verdict
+    phase: Phase | None = None
+    """Where its task is."""
+    since: float | None = None
+    """When that phase began, on Trio's clock."""
 
 
 @attrs.frozen
@@ -112,6 +118,10 @@ class Condemned(ActorEvent):
     """Why cancellation does not end it, in words: shielded, swallowing, in a thread; and where."""
     stack: tuple[str, ...]
     """Where it hangs, outermost first."""
+    cancelled_at: float | None = None
+    phase: Phase | None = None
+    since: float | None = None
+    """When that phase began, on Trio's clock, as `cancelled_at`."""
 
 
 @attrs.frozen
@@ -121,6 +131,8 @@ class Terminal(ActorEvent):
     exit: Exit
     was_condemned: bool
     """It ended after all."""
+    ending_since: float | None = None
+    """When its end began, on Trio's clock: it was asked to stop, or cancelled; None: it just ended."""
 
 
 @attrs.frozen
@@ -218,14 +230,14 @@ class Stalled(Event):
 
 @attrs.frozen
 class LoopBlocked(Event):
-    """The watchdog saw one step of one task block the event loop, and where."""
+    """The watchdog saw what blocked the event loop: one step of one task, or a turn of many steps."""
 
     duration: float
     """Seconds, as far as it was watched."""
     actor: str | None
-    """Whose task it was; None for one that belongs to no actor."""
+    """Whose step it was; None for a task of no actor, and for a turn of many steps."""
     where: str
-    """`file:line in function`."""
+    """`file:line in function`; of a turn it says so."""
     stack: tuple[str, ...]
     """From the outside in."""
 

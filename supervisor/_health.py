@@ -41,7 +41,7 @@ def judge(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict:
                 f"cancelled {now - pulse.cancelled_at:.3g} s ago, {pulse.phase.value}",
                 now,
                 lag,
-                (max(pulse.cancelled_at, pulse.cleanup_by or 0.0), policy.cancel_grace),
+                (_last_measure(pulse), policy.cancel_grace),
             )
         case State.CONDEMNED:
             return Verdict(Health.CONDEMNED, f"cancelled and still running, {pulse.phase.value}")
@@ -49,6 +49,12 @@ def judge(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict:
             return Verdict(Health.STOPPING, "has ended")
         case State.RUNNING:
             return _judge_running(pulse, policy, now, lag)
+
+
+def _last_measure(pulse: Pulse) -> float:
+    """When something was last done, or granted, that should end a cancelled actor."""
+    measures = (pulse.cancelled_at, pulse.cleanup_by, pulse.forced_at)
+    return max(at for at in measures if at is not None)
 
 
 def _judge_stopping(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict:

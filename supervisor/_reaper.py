@@ -11,7 +11,10 @@ from ._table import Table
 
 @attrs.define(eq=False)
 class Reaper:
-    """Of one user: when a stop grace is over it cancels, when a cancel grace is over it condemns."""
+    """Of one user: when a stop grace is over it cancels, when a cancel grace is over it condemns.
+
+    Where the spec allows force, it comes in between, each step with a cancel grace of its own.
+    """
 
     _table: Table
     _leaving: dict[Child, None] = attrs.field(init=False, factory=dict[Child, None])
@@ -35,22 +38,26 @@ class Reaper:
             while self._leaving:
                 self._nap = trio.CancelScope()
                 with self._nap:
-                    await trio.sleep_until(min(self._next_look(child) for child in self._leaving))
+                    now = trio.current_time()
+                    await trio.sleep_until(min(self._next_look(child, now) for child in self._leaving))
                 for child in list(self._leaving):
-                    self._look(child)
+                    self._look(child, trio.current_time())
         finally:
             self._running = False
 
-    def _next_look(self, child: Child) -> float:
+    def _next_look(self, child: Child, now: float) -> float:
         if not child.cancelled:
             return child.stop_by
         until = self._table.verdict(child).until
-        return trio.current_time() if until is None else until
+        return now if until is None else until
 
-    def _look(self, child: Child) -> None:
-        if trio.current_time() < self._next_look(child):
+    def _look(self, child: Child, now: float) -> None:
+        # A clock that is read twice in one comparison would be a clock that nobody is ever late on.
+        if now < self._next_look(child, now):
             return
-        if child.cancelled:
-            self._table.condemn(child)
-        else:
+        if not child.cancelled:
             child.cancel("its stop grace is over")
+        elif (step := child.next_force) is not None:
+            self._table.force(child, step)
+        else:
+            self._table.condemn(child)

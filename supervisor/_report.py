@@ -6,6 +6,8 @@ import enum
 
 import attrs
 
+from actors import Phase
+
 
 class Health(enum.Enum):
     """The kinds of verdict. They are disjoint; only UNRESPONSIVE comes from missed liveness."""
@@ -123,6 +125,10 @@ class Holder:
     """Seconds since its slot was reserved."""
     connections: int | None
     _kept: tuple[tuple[Stage, Verdict], ...] = ()
+    phase: Phase | None = None
+    """Where its task is."""
+    since: float | None = None
+    """When that phase began, on Trio's clock."""
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -142,6 +148,8 @@ class Explanation:
     slots_held: int
     waiting: int
     """Spawns that wait for a slot."""
+    threads: int
+    """Threads of `run_blocking` that run now; one whose manager has gone counts until it ends."""
     dry_run: CleanupReport
 
     @property
@@ -158,6 +166,8 @@ class UserSnapshot:
     limit: int
     slots_held: int
     waiting: int
+    threads: int
+    """Threads of `run_blocking`; a user may have left and occupy some still."""
     managers: tuple[Holder, ...]
     condemned: tuple[Holder, ...]
 
@@ -176,6 +186,10 @@ class Snapshot:
     @property
     def condemned(self) -> int:
         return sum(len(user.condemned) for user in self.users)
+
+    @property
+    def threads(self) -> int:
+        return sum(user.threads for user in self.users)
 
 
 class RefusalReason(enum.Enum):

@@ -12,6 +12,7 @@ from actors import (
     DEFAULT_CLEANUP_GRACE,
     DEFAULT_CONNECTION_LIMIT,
     DEFAULT_STOP_GRACE,
+    DEFAULT_THREAD_LIMIT,
     Actor,
 )
 
@@ -111,7 +112,7 @@ class SupervisorSpec:
     """A user that reaches this part of the limit is looked through early."""
     mass_hold: float = attrs.field(default=60.0, validator=_not_negative)
     """When many users look dead at once, the sweep ends nobody for so long: it may be our fault."""
-    threads_per_user: int = attrs.field(default=8, validator=_at_least_one)
+    threads_per_user: int = attrs.field(default=DEFAULT_THREAD_LIMIT, validator=_at_least_one)
     """Threads of `run_blocking` that one user may occupy, those abandoned included."""
     watchdog: float | None = attrs.field(default=None, validator=_seconds_or_none)
     """A step that blocks the event loop for so long is told, with its line; None: nobody watches."""

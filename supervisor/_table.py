@@ -6,11 +6,12 @@ import itertools
 import random
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Concatenate, ParamSpec
+from weakref import WeakValueDictionary
 
 import attrs
 import trio
 
-from actors import Attached, Began, DeadLettered, Detached, Ending, ExitReason, Notice, State
+from actors import Attached, Began, DeadLettered, Detached, Ending, ExitReason, Notice, State, Threads
 
 from ._child import Child
 from ._events import (
@@ -18,7 +19,10 @@ from ._events import (
     Condemned,
     ConnectionAttached,
     ConnectionDetached,
+    Forced,
+    ForceStep,
     MailDeadLettered,
+    RecycleAdvised,
     Reserved,
     Stamp,
     StartFailed,
@@ -45,11 +49,26 @@ class Services:
     """Clean up after everybody, within an admission; what a full process does before it refuses."""
     reclaim: Callable[[], Awaitable[bool]]
     """Take back the slot of the client that is gone longest; False: nobody's is."""
-    jitter: random.Random = attrs.field(factory=random.Random)
+    jitter: random.Random = attrs.field(factory=lambda: random.Random(random.getrandbits(64)))  # noqa: S311  # dice, no secret
+    """From the program's own dice: where those are seeded, every run is the same."""
     _incarnations: Iterator[int] = attrs.field(init=False, factory=lambda: itertools.count(1))
+
+    _threads: WeakValueDictionary[str, Threads] = attrs.field(
+        init=False, factory=WeakValueDictionary[str, Threads]
+    )
+    """By user, for as long as the user is here or a thread of his runs."""
 
     def next_incarnation(self) -> int:
         return next(self._incarnations)
+
+    def threads_of(self, user: str) -> Threads:
+        """The same ones over all of his managers; those that still run outlast a retired user."""
+        return self._threads.setdefault(user, Threads(user, self.spec.threads_per_user))
+
+    @property
+    def occupy_threads(self) -> tuple[str, ...]:
+        """The users that do, also those of whom nothing else is here."""
+        return tuple(threads.owner for threads in self._threads.values() if threads.busy)
 
 
 @attrs.define(eq=False)
@@ -65,6 +84,9 @@ class Table:
     """Told when a child's end has begun."""
     _freed: Callable[[Child], None]
     """Told when a child's key, and perhaps its slot, became free."""
+    threads: Threads = attrs.field(
+        init=False, default=attrs.Factory(lambda self: self.services.threads_of(self.user), takes_self=True)
+    )
     _children: dict[str, Child] = attrs.field(init=False, factory=dict[str, Child])
     """By key: those that hold a slot and a key."""
     _condemned: dict[int, Child] = attrs.field(init=False, factory=dict[int, Child])
@@ -114,11 +136,17 @@ class Table:
     def reserve(self, key: str, spec: ChildSpec[Any]) -> Child:
         """Take a slot. The caller has seen that one is free, with no await in between."""
         assert key not in self._children
-        child = Child(self.user, key, self.services.next_incarnation(), spec, self._noticed)
+        incarnation = self.services.next_incarnation()
+        child = Child(self.user, key, incarnation, spec, self.threads, self._noticed)
         self._children[key] = child
         assert self.held <= self.limit
-        self.emit(Reserved, child, self.held, self.limit, spec.health)
+        policy, graces = spec.health, (spec.stop_grace, spec.cleanup_grace)
+        self.emit(Reserved, child, self.held, self.limit, policy, *graces)
         return child
+
+    def force(self, child: Child, step: ForceStep) -> None:
+        """Do more to end a cancelled child that runs on."""
+        self.emit(Forced, child, step, child.force(step))
 
     def condemn(self, child: Child) -> None:
         """Move a cancelled child that runs on out of the way of its key, and of its slot."""
@@ -126,9 +154,23 @@ class Table:
             return
         del self._children[child.key]
         self._condemned[child.incarnation] = child
-        self.emit(Condemned, child, child.cause(), child.stack())
+        pulse = child.cell.pulse
+        since = (pulse.cancelled_at, pulse.phase, pulse.since)
+        self.emit(Condemned, child, child.cause(), child.stack(), *since)
         child.cell.condemn()
+        self._advise(child)
         self._leave(child)
+
+    def _advise(self, child: Child) -> None:
+        """A condemned one that only costs memory can wait; what costs more asks for a new process."""
+        advice = ""
+        if child.spins:
+            advice = f"{child.cell.name} is condemned and spins: it costs a core"
+        elif len(self._condemned) > self.allowance:
+            number = len(self._condemned)
+            advice = f"{self.user!r} has {number} condemned, with an allowance of {self.allowance}"
+        if advice:
+            self.services.events.emit(RecycleAdvised(self.services.events.stamp(), advice))
 
     def ended(self, child: Child) -> None:
         """The child's task is over: everything that it held is free."""
@@ -138,7 +180,7 @@ class Table:
         how = child.cell.exit_due
         if how.reason is ExitReason.START_FAILED:
             self.emit(StartFailed, child, how)
-        self.emit(Terminal, child, how, was_condemned)
+        self.emit(Terminal, child, how, was_condemned, child.ending_since)
         self._leave(child)
 
     def _leave(self, child: Child) -> None:

@@ -1,0 +1,85 @@
+"""Why is this actor stuck, and where? From its tasks' own stacks, in words."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import outcome
+import trio
+
+from actors import Actor
+
+from ._force import is_available, leaves_of, shields_around, tasks_below
+
+# Frames of these packages are how it waits, not where.
+_RUNTIME = tuple(
+    str(Path(inspect.getfile(part)).parent / "_").removesuffix("_") for part in (trio, outcome, Actor)
+)
+
+# More leaves than this hang as a rule for the same reason; their stacks are told all the same.
+_CAUSES_TOLD = 3
+
+
+def where(task: trio.lowlevel.Task) -> str:
+    """The innermost line of its own code in which the first of its leaves waits."""
+    for leaf in leaves_of(task):
+        return _place(leaf)
+    return ""
+
+
+def cause(task: trio.lowlevel.Task, scope: trio.CancelScope) -> str:
+    """Why the cancellation of `scope` does not end the task, for each leaf that holds it up."""
+    causes = dict.fromkeys(_cause_of(leaf, scope) for leaf in leaves_of(task))
+    more = len(causes) - _CAUSES_TOLD
+    told = "; ".join(list(causes)[:_CAUSES_TOLD])
+    return f"{told}; and {more} more" if more > 0 else told
+
+
+def stack(task: trio.lowlevel.Task) -> tuple[str, ...]:
+    """Where its tasks hang, as `file:line in function`, each from the outside in."""
+    return tuple(
+        _line(frame, line)
+        for each in tasks_below(task)
+        for frame, line in each.iter_await_frames()
+        if not _is_runtime(frame, _RUNTIME[:1])
+    )
+
+
+def _cause_of(leaf: trio.lowlevel.Task, scope: trio.CancelScope) -> str:
+    place = _place(leaf)
+    thread = next(_thread_functions(leaf), None)
+    if thread is not None:
+        return f"in a thread that runs {thread}, started at {place}"
+    if shields_around(leaf, scope):
+        return f"shielded at {place}"
+    if not scope.cancel_called:
+        return f"waiting at {place}"
+    return f"{'swallows' if is_available() else 'ignores'} its cancellation at {place}"
+
+
+def _thread_functions(leaf: trio.lowlevel.Task) -> Iterator[str]:
+    for frame, _ in leaf.iter_await_frames():
+        if frame.f_code.co_name == "to_thread_run_sync" and "sync_fn" in frame.f_locals:
+            function: object = frame.f_locals["sync_fn"]
+            yield getattr(function, "__qualname__", repr(function))
+
+
+def _place(leaf: trio.lowlevel.Task) -> str:
+    """The innermost frame that is not the runtime's; or else that is not Trio's; or else its name."""
+    frames = list(leaf.iter_await_frames())
+    for runtime in (_RUNTIME, _RUNTIME[:1]):
+        for frame, line in reversed(frames):
+            if not _is_runtime(frame, runtime):
+                return _line(frame, line)
+    return leaf.name
+
+
+def _is_runtime(frame: FrameType, folders: tuple[str, ...]) -> bool:
+    return frame.f_code.co_filename.startswith(folders)
+
+
+def _line(frame: FrameType, line: int) -> str:
+    return f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_qualname}"
