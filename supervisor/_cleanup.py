@@ -28,17 +28,18 @@ from ._table import Table
 
 
 async def run_stage(
-    table: Table, stage: Stage, *, needed: int = 0, bound: float | None = None
+    table: Table, stage: Stage, *, needed: int = 0, bound: float | None = None, ask: bool = True
 ) -> StageReport:
     """Judge everybody, remove whom this stage removes, all at once, and report.
 
     `needed` slots are wanted besides. `bound` is how many seconds to wait for probes and for
-    those that stop gracefully; None: as long as their own graces last.
+    those that stop gracefully; None: as long as their own graces last. Without `ask`, nobody is
+    probed: they have just been.
     """
     await trio.lowlevel.checkpoint()  # each stage is a turn of its own: others go on in between
     began, before = trio.current_time(), table.held
-    if stage is Stage.LIVENESS:
-        await _ask_for_life(table, bound)
+    if stage is Stage.LIVENESS and ask:
+        await ask_for_life(table, bound)
     verdicts = table.verdicts()
     looked_at = [(child, verdicts[child.key]) for child in table.children]
     chosen = set(victims(stage, verdicts, needed=needed))
@@ -63,8 +64,10 @@ def _going(table: Table, stage: Stage, *, needed: int) -> list[Child]:
 
 def reap(table: Table, child: Child, verdict: Verdict) -> None:
     """Begin the end of one child. Returns at once."""
-    table.emit(Suspected, child, verdict)
-    table.emit(ReapStarted, child, REASONS[verdict.health])
+    pulse = child.cell.pulse
+    table.emit(Suspected, child, verdict, pulse.phase, pulse.since)
+    where = child.where() if verdict.health is Health.UNRESPONSIVE else ""
+    table.emit(ReapStarted, child, REASONS[verdict.health], where)
     child.reap(verdict)
 
 
@@ -81,20 +84,22 @@ async def _wait_left(leaving: Iterable[Child], *, bound: float | None) -> None:
             await child.left.wait()
 
 
-async def _ask_for_life(table: Table, bound: float | None) -> None:
+async def ask_for_life(table: Table, bound: float | None) -> None:
     """Run every probe hook, and ping every quiet client, all at once under one deadline.
 
-    A probe that has not been answered by then is judged by its budget, like any other work.
+    A probe that has not been answered by then is judged by its budget, like any other work. Whom
+    there is evidence against already is not asked: the answer could only come too late.
     """
-    probes = [child.cell.probe() for child in table.children]
-    for child in table.children:
+    verdicts = table.verdicts()
+    asked = [child for child in table.children if verdicts[child.key].health is not Health.UNRESPONSIVE]
+    probes = [(child, probe) for child in asked if (probe := child.cell.probe()) is not None]
+    for child in asked:
         for connection in attached_to(child.ref):
             connection.check()
-    budgets = [child.spec.health.budget for child in table.children if child.cell.pulse.has_probe]
-    with trio.move_on_after(bound if bound is not None else max(budgets, default=0.0) + PAST):
-        for probe in probes:
-            if probe is not None:
-                await probe.done.wait()
+    patience = max((child.spec.health.budget for child, _ in probes), default=0.0) + PAST
+    with trio.move_on_after(patience if bound is None else min(patience, bound)):
+        for _, probe in probes:
+            await probe.done.wait()
 
 
 def _report(
@@ -149,6 +154,7 @@ def explain(table: Table, *, waiting: int) -> Explanation:
         condemned=tuple(child.holder(table.verdict(child)) for child in table.condemned),
         slots_held=table.held,
         waiting=waiting,
+        threads=table.threads.busy,
         dry_run=dry_run(table, Stage.LIVENESS, needed=wanted),
     )
 
@@ -195,4 +201,14 @@ def resumable_until(table: Table) -> float | None:
 
 def worth_a_visit(table: Table) -> bool:
     """Is there evidence against anybody, or anybody who must be asked to get any?"""
-    return anything_to_remove(table) or any(c.cell.pulse.has_probe for c in table.children)
+    return anything_to_remove(table) or has_probes(table)
+
+
+def has_probes(table: Table) -> bool:
+    """Must anybody be asked to know how he is?"""
+    return any(child.cell.pulse.has_probe for child in table.children)
+
+
+def is_suspect(table: Table) -> bool:
+    """Does anybody look dead?"""
+    return any(verdict.health is Health.UNRESPONSIVE for verdict in table.verdicts().values())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
 from contextvars import Context
 from typing import Any, TypeVar
 
@@ -12,15 +11,16 @@ import trio
 
 from actors import ActorRef, ExitReason, State
 
-from ._cleanup import resumable_until, worth_a_visit
+from ._cleanup import resumable_until
 from ._errors import SupervisorClosed
-from ._events import LimitChanged, ShutdownHeld, Swept
+from ._events import LimitChanged, ShutdownHeld
 from ._handlers import HandlerNursery
 from ._quota import Quota
 from ._report import CleanupReport, Explanation, Snapshot, Stage, UserSnapshot
 from ._spawn import Obtained
 from ._spec import ChildSpec, Limit, SupervisorSpec
 from ._stream import DEFAULT_CAPACITY, Events, Subscription
+from ._sweep import Sweep, clean_up_all, joined
 from ._sweeper import LagMeter, sweep_for_ever
 from ._table import Services
 from ._user import UserSupervisor
@@ -29,9 +29,6 @@ M = TypeVar("M")
 
 # A full process that was swept less than this ago, in seconds, is not swept again for each newcomer.
 SWEEPS_APART = 0.1
-
-# How many actors a sweep looks at before the others get a turn: some milliseconds at most.
-SWEEP_BATCH = 200
 
 
 class Supervisor:
@@ -63,6 +60,7 @@ class Supervisor:
         self._accepting = True
         self._making_room: _MakingRoom | None = None
         self._services = Services(spec, events, quota, self._lag_meter.read, self._make_room, self._reclaim)
+        self._sweep = Sweep(self._services, lambda: list(self._users.values()))
 
     def __repr__(self) -> str:
         held = sum(user.table.held for user in self._users.values())
@@ -78,7 +76,8 @@ class Supervisor:
         that is found is returned without yielding; attach to it before you wait for anything.
 
         Worst case: twice the `admission_deadline`, plus the longest `cancel_grace` (and the
-        `cleanup_grace` of one that is in its `on_stop`), plus `slot_wait`; under a key whose last
+        `cleanup_grace` of one that is in its `on_stop`), plus `slot_wait`; those graces again for
+        each time that a slot holder turns out to be stuck only meanwhile; under a key whose last
         manager is stopping, plus what is left of its `stop_grace`; and the new actor's own
         `on_start`, for as long as its `start_grace`.
 
@@ -131,8 +130,8 @@ class Supervisor:
         else:
             users = [here] if (here := self._users.get(user)) is not None else []
         if dry_run:
-            return _joined(user, [here.dry_run(until) for here in users], dry_run=True)
-        return _joined(user, await _clean_up_all(users, until=until, bound=None))
+            return joined(user, [here.dry_run(until) for here in users], dry_run=True)
+        return joined(user, await clean_up_all(users, until=until, bound=None))
 
     def set_limit(self, limit: Limit, *, user: str | None = None) -> None:
         """Change the limit of one user (a number), or of all that have none of their own.
@@ -174,23 +173,34 @@ class Supervisor:
 
     # Insight
 
+    @property
+    def spec(self) -> SupervisorSpec:
+        """How it behaves."""
+        return self._services.spec
+
+    @property
+    def limit(self) -> Limit:
+        """The limit of every user that has none of his own, as it stands now."""
+        return self._limit
+
     def explain(self, user: str) -> Explanation:
         """Who holds the user's slots, the verdict on each, and what one more spawn would meet.
 
         A dry run of an admission, from passive evidence alone. A user of whom nothing is here has
-        no holders, and the limit last known (0 where only a function knows it).
+        no holders, perhaps threads, and the limit last known (0 where only a function knows it).
         """
         here = self._users.get(user)
         if here is not None:
             return here.explain()
         limit = self._limits.get(user, self._limit)
         nothing = CleanupReport(user, (), dry_run=True)
-        return Explanation(user, 0 if callable(limit) else limit, (), (), 0, 0, nothing)
+        threads = self._services.threads_of(user).busy
+        return Explanation(user, 0 if callable(limit) else limit, (), (), 0, 0, threads, nothing)
 
     def snapshot(self) -> Snapshot:
-        """How everybody stands now."""
-        users = tuple(_snapshot_of(here) for here in self._users.values())
-        return Snapshot(trio.current_time(), users)
+        """How everybody stands now, those included of whom nothing but a thread is left."""
+        users = dict.fromkeys((*self._users, *self._services.occupy_threads))
+        return Snapshot(trio.current_time(), tuple(_snapshot_of(self.explain(user)) for user in users))
 
     def events(self, *, capacity: int = DEFAULT_CAPACITY) -> Subscription:
         """Subscribe to all that happens from now on. Use it in a `with`, or `close()` it."""
@@ -214,7 +224,7 @@ class Supervisor:
 
             async def make() -> None:
                 try:
-                    await self._clean(bound=self._services.spec.admission_deadline)
+                    await self._sweep.clean(bound=self._services.spec.admission_deadline)
                 finally:
                     making.finish()
 
@@ -231,32 +241,13 @@ class Supervisor:
         await here.clean_up(Stage.GARBAGE, needed=1, bound=self._services.spec.admission_deadline)
         return True
 
-    async def _sweep(self) -> CleanupReport:
-        """The background's: nobody's long graces hold up the next sweep of the others."""
-        began = trio.current_time()
-        report = await self._clean(bound=self._services.spec.sweep_period / 4)
-        events, took = self._services.events, trio.current_time() - began
-        events.emit(Swept(events.stamp(), report, took))
-        return report
-
-    async def _clean(self, *, bound: float) -> CleanupReport:
-        """Look at everybody once, and clean up where there is reason to."""
-        users: list[UserSupervisor] = []
-        looked_at = 0
-        for here in list(self._users.values()):
-            if worth_a_visit(here.table):
-                users.append(here)
-            looked_at += len(here.table.children)
-            if looked_at >= SWEEP_BATCH:
-                looked_at = 0
-                await trio.lowlevel.checkpoint()
-        return _joined(None, await _clean_up_all(users, until=Stage.LIVENESS, bound=bound))
-
     async def serve(self) -> None:
         """Run the background; called by `open_supervisor` before anybody can spawn."""
         services = self._services
         self._root.start_soon(self._lag_meter.beat_for_ever)
-        await self._root.start(sweep_for_ever, self._sweep, services.spec, services.events, services.jitter)
+        await self._root.start(
+            sweep_for_ever, self._sweep.run, services.spec, services.events, services.jitter
+        )
 
     async def shut_down(self) -> None:
         """Start nothing new, stop everybody, each within its graces, and say who cannot be ended."""
@@ -286,32 +277,13 @@ class _MakingRoom:
         return self._finished_at is not None and trio.current_time() - self._finished_at > SWEEPS_APART
 
 
-async def _clean_up_all(
-    users: Iterable[UserSupervisor], *, until: Stage, bound: float | None
-) -> list[CleanupReport]:
-    """Clean up after each, all at once, each in his own nursery; the reports as they come."""
-    reports: list[CleanupReport] = []
-
-    async def clean(here: UserSupervisor) -> None:
-        reports.append(await here.clean_up(until, bound=bound))
-
-    async with trio.open_nursery() as nursery:
-        for here in users:
-            nursery.start_soon(clean, here)
-    return reports
-
-
-def _joined(user: str | None, reports: Iterable[CleanupReport], *, dry_run: bool = False) -> CleanupReport:
-    return CleanupReport(user, tuple(stage for report in reports for stage in report.stages), dry_run)
-
-
-def _snapshot_of(here: UserSupervisor) -> UserSnapshot:
-    stands = here.explain()
+def _snapshot_of(stands: Explanation) -> UserSnapshot:
     return UserSnapshot(
-        here.user,
+        stands.user,
         stands.limit,
         stands.slots_held,
         stands.waiting,
+        stands.threads,
         managers=stands.holders,
         condemned=stands.condemned,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Awaitable, Callable
 
@@ -52,25 +53,32 @@ class LagMeter:
 
 
 async def sweep_for_ever(
-    sweep: Callable[[], Awaitable[object]],
+    sweep: Callable[[], Awaitable[float]],
     spec: SupervisorSpec,
     events: Events,
     jitter: random.Random,
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Sweep once a period. A crash is told, and the sweeper starts anew with growing back-off."""
+    """Sweep once a period, or when the last sweep said that it has to be sooner (infinity: it has not).
+
+    A crash is told, and the sweeper starts anew with growing back-off.
+    """
     backoff = FIRST_BACKOFF
     events.emit(SweeperStarted(events.stamp(), spec.sweep_period))
     task_status.started()
+    last, sooner = trio.current_time(), math.inf
     while True:
         spread = spec.sweep_period * spec.sweep_jitter
-        await trio.sleep(spec.sweep_period + jitter.uniform(-spread, spread))
+        usual = last + spec.sweep_period + jitter.uniform(-spread, spread)
+        await trio.sleep_until(min(usual, sooner))
+        last, sooner = trio.current_time(), math.inf
         try:
-            await sweep()
+            sooner = await sweep()
             backoff = FIRST_BACKOFF
         except Exception as error:  # noqa: BLE001  # told as an event, and tried again
             events.emit(SweeperFailed(events.stamp(), error, backoff))
             await trio.sleep(backoff)
+            last = trio.current_time()
             backoff = min(2 * backoff, LONGEST_BACKOFF)
             events.emit(SweeperStarted(events.stamp(), spec.sweep_period))

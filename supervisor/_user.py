@@ -319,8 +319,10 @@ class UserSupervisor:
             events = self._services.events
             events.emit(CleanedUp(events.stamp(), CleanupReport(self.user, tuple(reports))))
 
-    async def clean_up(self, until: Stage, *, needed: int = 0, bound: float | None = None) -> CleanupReport:
-        """Run the stages up to `until`, each bounded as in `run_stage`.
+    async def clean_up(
+        self, until: Stage, *, needed: int = 0, bound: float | None = None, ask: bool = True
+    ) -> CleanupReport:
+        """Run the stages up to `until`, each as in `run_stage`.
 
         Cancellation: what was begun goes on. Overtaken by the supervisor's end: what was done.
         """
@@ -329,7 +331,7 @@ class UserSupervisor:
 
         async def chore() -> None:
             try:
-                await self._run_stages(until, stages, needed=needed, bound=bound)
+                await self._run_stages(until, stages, needed=needed, bound=bound, ask=ask)
             finally:
                 done.set()
 
@@ -339,12 +341,18 @@ class UserSupervisor:
         return CleanupReport(self.user, tuple(stages))
 
     async def _run_stages(
-        self, until: Stage, reports: list[StageReport], *, needed: int = 0, bound: float | None = None
+        self,
+        until: Stage,
+        reports: list[StageReport],
+        *,
+        needed: int = 0,
+        bound: float | None = None,
+        ask: bool = True,
     ) -> None:
         """Put each report into `reports` as soon as there is one, and tell of all at the end."""
         try:
             for stage in stages_until(until):
-                report = await run_stage(self.table, stage, needed=needed, bound=bound)
+                report = await run_stage(self.table, stage, needed=needed, bound=bound, ask=ask)
                 reports.append(report)
         finally:
             self._tell_cleaned(reports)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from itertools import pairwise
 
@@ -72,17 +73,32 @@ async def test_it_removes_the_dead_though_nobody_ever_spawns_again(autojump_cloc
         assert await all_answer(healthy)
 
 
+async def test_a_sweep_that_takes_long_does_not_put_off_the_next(autojump_clock: MockClock) -> None:
+    async with opened(2, sweep_period=100.0, sweep_jitter=0.0) as (supervisor, log):
+        crowd = Crowd(supervisor)
+        await crowd.add("busy", 1, AnswersProbesButNever, at_work=True, budget=1000.0, ceiling=1000.0)
+        await trio.sleep(350)
+        assert [event.stamp.at for event in log.of(Swept)] == [125.0, 225.0, 325.0]
+
+
+class AnswersProbesButNever(WedgedForever):
+    """Would answer a probe, if its work ever ended."""
+
+    async def probe(self) -> None: ...
+
+
 async def test_a_crash_is_an_event_and_it_starts_anew_with_back_off(autojump_clock: MockClock) -> None:  # A18
     events = Events()
     log = events.subscribe(100)
     crashes = 3
 
-    async def sweep() -> None:
+    async def sweep() -> float:
         nonlocal crashes
         await trio.lowlevel.checkpoint()
         if crashes:
             crashes -= 1
             raise OSError("sweep")
+        return math.inf
 
     spec = SupervisorSpec(sweep_period=100.0, sweep_jitter=0.0)
     async with trio.open_nursery() as nursery:

@@ -1,0 +1,123 @@
+"""One sweep over all users: ask, look, hold still if too many look dead at once, clean up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+
+import attrs
+import trio
+
+from ._cleanup import ask_for_life, has_probes, is_suspect, worth_a_visit
+from ._events import SweepHeld, Swept
+from ._report import CleanupReport, Stage
+from ._table import Services
+from ._user import UserSupervisor
+
+# How many actors a sweep looks at before the others get a turn: some milliseconds at most.
+SWEEP_BATCH = 200
+
+# So many users, and so large a part of all, do not get stuck at once by chance: it may be our fault.
+MANY_USERS = 10
+MANY_PART = 0.3
+
+
+@attrs.define(eq=False)
+class Hold:
+    """When too many look dead at once, nobody is ended for them, for so long: an alarm, not a verdict."""
+
+    longest: float
+    _until: float | None = attrs.field(init=False, default=None)
+    """Of the alarm that lasts; one hold each, however long it does."""
+
+    def until(self, *, suspects: int, users: int, now: float) -> float | None:
+        """Until when to hold still, seeing that so many of the users have one that looks dead."""
+        if suspects < MANY_USERS or suspects < MANY_PART * users:
+            self._until = None
+            return None
+        if self._until is None:
+            self._until = now + self.longest
+        return self._until if now < self._until else None
+
+
+@attrs.define(eq=False)
+class Sweep:
+    """What the background does once a period, and a full process before it refuses."""
+
+    _services: Services
+    _users: Callable[[], list[UserSupervisor]]
+    _hold: Hold = attrs.field(
+        init=False, default=attrs.Factory(lambda self: self.make_hold(), takes_self=True)
+    )
+
+    def make_hold(self) -> Hold:
+        """Made once."""
+        return Hold(self._services.spec.mass_hold)
+
+    async def run(self) -> float:
+        """Sweep once, and say when to look again if that is sooner than usual; else infinity.
+
+        Nobody's long graces hold up the next sweep of the others.
+        """
+        began, bound = trio.current_time(), self._services.spec.sweep_period / 4
+        await self._ask_all(bound)
+        suspects, visit = await self._look()
+        held_until = self._held_until(suspects)
+        last = Stage.LIVENESS if held_until is None else Stage.GARBAGE
+        report = joined(None, await clean_up_all(visit, until=last, bound=bound, ask=False))
+        events = self._services.events
+        events.emit(Swept(events.stamp(), report, trio.current_time() - began))
+        return math.inf if held_until is None else held_until
+
+    async def clean(self, *, bound: float) -> CleanupReport:
+        """Clean up after everybody, on behalf of one who waits: hard evidence is acted upon at once."""
+        _, visit = await self._look()
+        return joined(None, await clean_up_all(visit, until=Stage.LIVENESS, bound=bound))
+
+    async def _ask_all(self, bound: float) -> None:
+        async with trio.open_nursery() as nursery:
+            for here in self._users():
+                if has_probes(here.table):
+                    nursery.start_soon(ask_for_life, here.table, bound)
+
+    async def _look(self) -> tuple[int, list[UserSupervisor]]:
+        """How many users have one that looks dead, and to whom it pays to go."""
+        suspects, looked_at = 0, 0
+        visit: list[UserSupervisor] = []
+        for here in self._users():
+            suspects += is_suspect(here.table)
+            if worth_a_visit(here.table):
+                visit.append(here)
+            looked_at += len(here.table.children)
+            if looked_at >= SWEEP_BATCH:
+                looked_at = 0
+                await trio.lowlevel.checkpoint()
+        return suspects, visit
+
+    def _held_until(self, suspects: int) -> float | None:
+        users = len(self._users())
+        until = self._hold.until(suspects=suspects, users=users, now=trio.current_time())
+        if until is not None:
+            events = self._services.events
+            events.emit(SweepHeld(events.stamp(), suspects, users, until))
+        return until
+
+
+async def clean_up_all(
+    users: Iterable[UserSupervisor], *, until: Stage, bound: float | None, ask: bool = True
+) -> list[CleanupReport]:
+    """Clean up after each, all at once, each in his own nursery; the reports as they come."""
+    reports: list[CleanupReport] = []
+
+    async def clean(here: UserSupervisor) -> None:
+        reports.append(await here.clean_up(until, bound=bound, ask=ask))
+
+    async with trio.open_nursery() as nursery:
+        for here in users:
+            nursery.start_soon(clean, here)
+    return reports
+
+
+def joined(user: str | None, reports: Iterable[CleanupReport], *, dry_run: bool = False) -> CleanupReport:
+    """One report of many."""
+    return CleanupReport(user, tuple(stage for report in reports for stage in report.stages), dry_run)
