@@ -18,7 +18,9 @@ refuses, it removes whom the runtime's own evidence speaks against. No healthy m
 ended to make room.
 """
 
+from ._blockage import Blockage
 from ._conflict import refuse_supervisord as refuse_supervisord
+from ._dead_man import dead_man_switch
 from ._errors import SpawnFailed, SpawnRefused, SupervisorClosed, SupervisorError
 from ._events import (
     ActorEvent,
@@ -76,9 +78,11 @@ from ._spawn import Obtained
 from ._spec import ChildSpec, HealthPolicy, Limit, SupervisorSpec
 from ._stream import Subscription
 from ._supervisor import Supervisor
+from .watchdog import open_watchdog
 
 __all__ = [
     "ActorEvent",
+    "Blockage",
     "ChildSpec",
     "ChoreFailed",
     "CleanedUp",
@@ -138,6 +142,8 @@ __all__ = [
     "Verdict",
     "Voided",
     "Waited",
+    "dead_man_switch",
     "judge",
     "open_supervisor",
+    "open_watchdog",
 ]

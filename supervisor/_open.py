@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import attrs
 import trio
 
+from ._dead_man import dead_man_switch
 from ._handlers import HandlerNursery
 from ._quota import LocalQuota, Quota
 from ._spec import DEFAULT_LIMIT, Limit, SupervisorSpec
 from ._stream import Events
 from ._supervisor import Supervisor, check_limit
+from .watchdog import watching
 
 # What connection handlers may take at shutdown, after their managers are gone: a goodbye, in seconds.
 HANDLER_GRACE = 0.5
@@ -32,23 +34,27 @@ async def open_supervisor(
 
     The block ends when everything in it has: each manager gets its stop grace, also when the
     block is cancelled, and then is cancelled. Only a condemned manager can hold the block up;
-    a ShutdownHeld event then says which, and where it hangs.
+    a ShutdownHeld event then says which, and where it hangs; and after the spec's `dead_man`
+    seconds, counted from the moment the block is left, the process exits with its stacks on stderr.
     """
     if not callable(limit):
         check_limit(limit, None)
     failure: BaseException | None = None
-    host = _Host(limit, spec or SupervisorSpec(), quota)
-    async with trio.open_nursery() as outer:
-        outer.start_soon(host.run)  # noqa: ASYNC113  # `ready` is waited for, cancellably
-        try:
-            await host.ready.wait()
-            yield host.supervisor
-        except BaseException as error:  # noqa: ASYNC103  # raised below, outside of the nursery
-            if _is_cancellation(error):
-                raise
-            failure = error
-        finally:
-            host.over.set()
+    spec = spec or SupervisorSpec()
+    host = _Host(limit, spec, quota)
+    with ExitStack() as until_ended:
+        async with trio.open_nursery() as outer:
+            outer.start_soon(host.run)  # noqa: ASYNC113  # `ready` is waited for, cancellably
+            try:
+                await host.ready.wait()
+                yield host.supervisor
+            except BaseException as error:  # noqa: ASYNC103  # raised below, outside of the nursery
+                if _is_cancellation(error):
+                    raise
+                failure = error
+            finally:
+                until_ended.enter_context(dead_man_switch(spec.dead_man))
+                host.over.set()
     if failure is not None:
         raise failure
 
@@ -80,7 +86,7 @@ class _Host:
         quota = LocalQuota(self.spec.process_limit) if self.quota is None else self.quota
         try:
             # Not bounded by a deadline, but by what it waits for: stop graces, then cancellation.
-            with trio.CancelScope(shield=True):
+            with watching(events, self.spec.watchdog), trio.CancelScope(shield=True):
                 async with trio.open_nursery() as root, trio.open_nursery() as handlers:
                     await self._host(root, handlers, events, quota)
         finally:
