@@ -1,0 +1,263 @@
+"""The books that the judge keeps: who holds what, as far as the log has told it. Pure."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+
+from supervisor import Event, HealthPolicy, Reserved, StageReport, Stalled, SupervisorSpec, Suspected
+
+from ._promises import Rule, Violation
+
+# Sums of the same seconds in another order differ by less.
+EPSILON = 1e-6
+
+# How long before it was measured a stall may have begun, in seconds, and how long after its end it
+# may be told: the period of the beat that measures it.
+BEAT = 0.25
+
+# A log that breaks more promises than this is not read for the next one.
+MOST_VIOLATIONS = 1000
+
+
+@attrs.define(eq=False)
+class Life:
+    """One incarnation. What the log has not told is None."""
+
+    user: str
+    key: str
+    incarnation: int
+    birth: Reserved | None = None
+    """None: it began before the log."""
+    started: float | None = None
+    found: float = -math.inf
+    """When it was handed out last."""
+    dying: float | None = None
+    """Since when it is known that its end has begun."""
+    cancelled: float | None = None
+    """When it was reaped as unresponsive, and so cancelled at once."""
+    suspicion: Suspected | None = None
+    """Waits for its reaping."""
+    condemned: float | None = None
+    forced: int = 0
+    """Steps of force; each has a cancel grace of its own."""
+    counts_nowhere: bool = False
+    """Condemned within the allowance, at some time: the process has its slot back."""
+    failed: int | None = None
+    """The `seq` of its failed start."""
+    refused: bool = False
+    """The process was full: it must not start."""
+    connections: int | None = None
+    attached: float | None = None
+    """When the last connection came."""
+    unconnected: float | None = None
+    """When the last of several connections had gone."""
+    phase_since: float = -math.inf
+    """The latest beginning of a phase that was told."""
+    asked: float | None = None
+    """When it was told to wait for a slot."""
+    overtaken: bool = False
+    """Somebody who came later was served before it."""
+    doubts: list[tuple[float, Violation]] = attrs.field(factory=list[tuple[float, Violation]])
+    """What holds only if its end had not begun by that time; its end will tell."""
+
+    @property
+    def policy(self) -> HealthPolicy | None:
+        return self.birth.policy if self.birth is not None else None
+
+    def __str__(self) -> str:
+        return f"{self.user}/{self.key}#{self.incarnation}"
+
+
+# More rounds of reaping than anybody waits for.
+ROUNDS_KEPT = 30
+
+
+@attrs.define(eq=False)
+class Ledger:
+    """What one user holds."""
+
+    limit: int | None
+    """None: nobody has said it yet."""
+    allowance_set: int | None
+    own: bool = False
+    """Its limit was set for this user alone."""
+    live: dict[str, Life] = attrs.field(factory=dict[str, Life])
+    """By key; those that are stopping included."""
+    condemned: dict[int, Life] = attrs.field(factory=dict[int, Life])
+    """By incarnation, oldest first."""
+    unstarted: int = 0
+    waiting: dict[str, tuple[int, float]] = attrs.field(factory=dict[str, tuple[int, float]])
+    """By key: the `seq` and the time at which it was told to wait. Some may have given up since."""
+    heirs: set[str] = attrs.field(factory=set[str])
+    """Keys that became free while no slot was: who waits for one of them is never told to wait."""
+    freed: str | None = None
+    """The key that became free with the user's last event: it is served first."""
+    served: int = 0
+    """The `seq` of the latest arrival that was served."""
+    cleaned: tuple[StageReport, ...] = ()
+    """The last cleanup that was told."""
+    cleaned_at: float = -math.inf
+    told: list[StageReport] = attrs.field(factory=list[StageReport])
+    """All that was told while somebody was starting."""
+    reaped_at: list[float] = attrs.field(factory=list[float])
+    """The instants of the last reapings."""
+    takeovers: dict[str, list[StageReport]] = attrs.field(factory=dict[str, list[StageReport]])
+    """By key: several, where one gave up and the next one asked for the same key."""
+
+    @property
+    def allowance(self) -> int:
+        return (self.limit or 0) if self.allowance_set is None else self.allowance_set
+
+    @property
+    def held(self) -> int:
+        if not self.condemned:
+            return len(self.live)
+        return len(self.live) + max(0, len(self.condemned) - self.allowance)
+
+    def reaped(self, at: float) -> None:
+        """Somebody is reaped: all that are at one instant are one round."""
+        if at not in self.reaped_at[-1:]:
+            self.reaped_at = [*self.reaped_at[-ROUNDS_KEPT:], at]
+
+    def rounds_since(self, at: float) -> int:
+        """How often somebody was reaped since then."""
+        return sum(round_at >= at for round_at in self.reaped_at)
+
+    @property
+    def beyond(self) -> tuple[Life, ...]:
+        """The condemned who hold a slot."""
+        return tuple(self.condemned.values())[self.allowance :]
+
+    def settle_condemned(self) -> None:
+        """Those within the allowance give their slot back to the process."""
+        for life in list(self.condemned.values())[: self.allowance]:
+            life.counts_nowhere = True
+
+
+@attrs.define(eq=False)
+class Books:
+    """All that the log has told, folded: its size is that of those who live, not of the log."""
+
+    spec: SupervisorSpec
+    limit: int | None
+    """Of all users that have none of their own."""
+    limit_known: bool
+    """Otherwise only the events know it, since a function gives it."""
+    slack: float
+    violations: list[Violation] = attrs.field(factory=list[Violation])
+    seq: int | None = None
+    """Of the last event; None: the next one may have any."""
+    at: float = -math.inf
+    blind: bool = True
+    """Part of the log is missing: somebody may be here of whom it has not told."""
+    lives: dict[int, Life] = attrs.field(factory=dict[int, Life])
+    """Live or condemned, by incarnation."""
+    condemned: dict[int, Life] = attrs.field(factory=dict[int, Life])
+    gone_old: set[int] = attrs.field(factory=set[int])
+    """Those that were there before the log, and have ended."""
+    first_born: int | None = None
+    last_born: int = 0
+    ledgers: dict[str, Ledger] = attrs.field(factory=dict[str, Ledger])
+    running: int = 0
+    """Started, and neither gone nor condemned."""
+    unstarted: int = 0
+    stalls: list[tuple[float, float]] = attrs.field(factory=list[tuple[float, float]])
+    """When each ended, and how long it was."""
+    late: list[tuple[float, float, Violation]] = attrs.field(factory=list[tuple[float, float, Violation]])
+    """Since when, and how long was allowed: a stall told at once may still excuse it."""
+    swept_at: float = -math.inf
+    """When the last round of the sweep was over, or the log began."""
+    backoff: float = 0.0
+    """What the last crash of the sweeper cost."""
+    restart_due: float | None = None
+    held_until: float = -math.inf
+    """Till when the sweep ends nobody."""
+    longest_grace: float = 0.0
+
+    # Blaming
+
+    def blame(self, rule: Rule, detail: str, event: Event | None) -> None:
+        if len(self.violations) < MOST_VIOLATIONS:
+            self.violations.append(Violation(rule, detail, event))
+
+    def expect_by(self, since: float, allowed: float, violation: Violation) -> None:
+        """What happens now was due `allowed` seconds after `since`, unless the loop stalled."""
+        if self.at > self.fair_due(since, allowed):
+            self.late.append((since, allowed, violation))
+
+    def fair_due(self, since: float, allowed: float) -> float:
+        """Time that a stall fell into begins anew at its end."""
+        due = since + allowed
+        for ended, lasted in self.stalls:
+            if ended > since and ended - lasted - BEAT <= due:
+                due = max(due, ended + allowed)
+        return due + self.slack + EPSILON
+
+    def stalled(self, event: Stalled) -> None:
+        self.stalls.append((event.stamp.at, event.duration))
+        self.late = [
+            (since, allowed, violation)
+            for since, allowed, violation in self.late
+            if violation.event is not None and violation.event.stamp.at > self.fair_due(since, allowed)
+        ]
+
+    def settle_late(self, now: float = math.inf) -> None:
+        """Whatever was to excuse it would have been told by now."""
+        told_at = self.late[0][2].event
+        if told_at is not None and now <= told_at.stamp.at + 2 * BEAT:
+            return
+        told, self.late = self.late, []
+        self.violations.extend(violation for *_, violation in told)
+
+    def nobody_waits_if_there_is_room(self, ledger: Ledger) -> None:
+        """So those told to wait have been served, or have given up."""
+        if self.knows_limit_of(ledger) and ledger.held < (ledger.limit or 0):
+            ledger.waiting.clear()
+            ledger.heirs.clear()
+
+    @property
+    def last_stall(self) -> float:
+        return self.stalls[-1][0] if self.stalls else -math.inf
+
+    # Knowing
+
+    def ledger(self, user: str) -> Ledger:
+        found = self.ledgers.get(user)
+        if found is None:
+            found = self.ledgers[user] = Ledger(self.limit, self.spec.condemned_allowance)
+        return found
+
+    def close_if_empty(self, user: str, ledger: Ledger) -> None:
+        """A user of whom nothing is left needs no page, unless somebody may wait there."""
+        if not (ledger.live or ledger.condemned or ledger.waiting or ledger.heirs or ledger.own):
+            del self.ledgers[user]
+
+    def knows_limit_of(self, ledger: Ledger) -> bool:
+        return not self.blind and (ledger.own or self.limit_known) and ledger.limit is not None
+
+    def is_before_the_log(self, incarnation: int) -> bool:
+        """May it have been born before, and not have ended?"""
+        if not self.blind or incarnation in self.gone_old:
+            return False
+        return self.first_born is None or incarnation < self.first_born
+
+    def lose(self) -> None:
+        """A part of the log is missing: forget who is here, and begin anew in the middle."""
+        self.blind = True
+        self.seq = self.first_born = self.restart_due = None
+        self.running = self.unstarted = 0
+        for kept in (self.lives, self.condemned, self.gone_old, self.ledgers):
+            kept.clear()
+
+    # What the process holds
+
+    def process_runs(self) -> int:
+        """Slots that surely count for the whole process."""
+        return self.running + sum(not life.counts_nowhere for life in self.condemned.values())
+
+    def process_holds_at_most(self) -> int:
+        """Slots that may count: those of the condemned are given back a moment later."""
+        fresh = sum(not life.counts_nowhere or life.condemned == self.at for life in self.condemned.values())
+        return len(self.lives) - len(self.condemned) + fresh
