@@ -63,6 +63,17 @@ async def test_the_websocket_example_of_the_readme_serves() -> None:
             nursery.cancel_scope.cancel()
 
 
+def test_the_tests_that_the_readme_shows_are_run_are_short_and_pass(tmp_path: Path) -> None:
+    [tests] = [block for block in BLOCKS if "def test_" in block]
+    assert len([line for line in tests.splitlines() if line.strip()]) <= 20
+    (tmp_path / "test_sessions.py").write_text(tests)
+    outcome = run(f"import pytest, sys; sys.exit(pytest.main(['-v', {str(tmp_path)!r}]))")
+    names = re.findall(r"^(?:def )?(test_\w+)(?: = |\()", tests, flags=re.MULTILINE)
+    assert len(names) == 2
+    for name in names:
+        assert re.search(rf"::{name} PASSED", outcome)
+
+
 async def wait_for_port(port: int) -> None:
     while True:
         try:

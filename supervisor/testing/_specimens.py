@@ -1,21 +1,31 @@
-"""Specimens: one actor for each way to misbehave, and a wire made of memory.
+"""Specimens: one actor for each way to misbehave at work.
 
-Each answers `Echo` and misbehaves on `Work`, or in the hook that its name tells. What ignores
-cancellation does so for `PATIENCE` at most, so that a test that fails ends all the same.
+Each answers `Echo` and misbehaves on `Work`; durations are in seconds. What ignores cancellation
+does so for its patience at most, so that a test that fails ends all the same.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable
+import threading
+import time
 
 import attrs
 import trio
+import trio.testing
 
-from actors import Actor, ActorCell, Connection, ConnectionClosed, Request, UserManager
+from actors import Actor, ActorCell, Request, UserManager
 
 # Longer than any test needs, and still only moments of virtual time.
 PATIENCE = 10_000.0
+
+# The same for a thread, by a real clock.
+THREAD_PATIENCE = 5.0
+
+# How often one that spins goes round at most: a second or two of a real clock.
+MOST_TURNS = 100_000
+
+# What one such turn takes of virtual time: far less than any grace.
+TURN = 1e-4
 
 
 @attrs.frozen
@@ -26,8 +36,8 @@ class Echo(Request[str]):
 
 
 @attrs.frozen
-class Work:
-    """What the specimens misbehave on."""
+class Work(Request[None]):
+    """What the specimens misbehave on; tell it, or ask for it."""
 
 
 Message = Echo | Work
@@ -89,8 +99,18 @@ class Shielded(Healthy):
             await self._until.wait()
 
 
+class ShieldedChild(Shielded):
+    """Does its work at once, and leaves behind a child task that ignores cancellation."""
+
+    async def work(self) -> None:
+        self.start_soon(super().work)
+
+
 class SwallowsCancelled(Healthy):
-    """Catches `Cancelled` so many times and goes on; None: until it is released."""
+    """Catches `Cancelled` so many times and goes on; None: until it is released.
+
+    It rests after each; see `Spins` for one that does not.
+    """
 
     def __init__(
         self, until: trio.Event | None = None, *, times: int | None = None, sockets: bool = False
@@ -112,11 +132,37 @@ class SwallowsCancelled(Healthy):
                     raise
 
     async def _recover(self) -> None:
-        """Shielded, or it would spin, and a clock that jumps only when all wait would stand still."""
         with trio.move_on_after(PATIENCE, shield=True) as scope:
             await self._until.wait()
         if scope.cancelled_caught:
             self._until.set()
+
+
+class Spins(Healthy):
+    """Swallows every `Cancelled`, and once it is cancelled spins: it burns a core, and lets others run.
+
+    So until it is released, or has gone round `turns` times. With `everything` it swallows whatever
+    else is thrown into it too, but for what ends the program. A virtual clock goes on by `TURN` a round.
+    """
+
+    def __init__(
+        self, until: trio.Event | None = None, *, turns: int = MOST_TURNS, everything: bool = False
+    ) -> None:
+        super().__init__()
+        self._until = trio.Event() if until is None else until
+        self._turns = turns
+        self._swallows = BaseException if everything else trio.Cancelled
+        self.swallowed = 0
+
+    async def work(self) -> None:
+        while not self._until.is_set() and self.swallowed < self._turns:
+            try:
+                await self._until.wait()
+            except (GeneratorExit, KeyboardInterrupt):
+                raise
+            except self._swallows:  # noqa: ASYNC103  # that is its misbehaviour
+                self.swallowed += 1
+                advance(TURN)
 
 
 class EndsLate(Healthy):
@@ -132,6 +178,33 @@ class EndsLate(Healthy):
         finally:
             with trio.CancelScope(shield=True):
                 await trio.sleep(self._seconds)
+
+
+class StuckInThread(Healthy):
+    """Waits for a thread that cannot be abandoned: no cancellation ends it, and no force.
+
+    Until it is released, or for so many seconds of a real clock.
+    """
+
+    def __init__(self, until: threading.Event | None = None, *, seconds: float = THREAD_PATIENCE) -> None:
+        super().__init__()
+        self._until = threading.Event() if until is None else until
+        self._seconds = seconds
+
+    async def work(self) -> None:
+        await trio.to_thread.run_sync(self._until.wait, self._seconds)
+
+
+class BlocksLoop(Healthy):
+    """Lets nobody run for so many seconds, and then goes on as if nothing had been."""
+
+    def __init__(self, *, seconds: float = 0.3) -> None:
+        super().__init__()
+        self._seconds = seconds
+
+    async def work(self) -> None:
+        if not advance(self._seconds):
+            time.sleep(self._seconds)  # noqa: ASYNC251  # so nobody runs
 
 
 class SlowButAlive(Healthy):
@@ -159,78 +232,9 @@ class BusyWithProgress(Healthy):
             await trio.sleep(min(1.0, ends - trio.current_time()))
 
 
-class StartHangs(Healthy):
-    """Never comes to run; `shield` makes it ignore being given up, too, until it is released."""
-
-    def __init__(self, until: trio.Event | None = None, *, shield: bool = False) -> None:
-        super().__init__()
-        self._until = trio.Event() if until is None else until
-        self._shield = shield
-
-    async def on_start(self) -> None:
-        with trio.move_on_after(PATIENCE, shield=self._shield):
-            await self._until.wait()
-
-
-class SlowStart(Healthy):
-    """Takes so many seconds to start."""
-
-    def __init__(self, seconds: float, *, sockets: bool = False) -> None:
-        super().__init__(sockets=sockets)
-        self._seconds = seconds
-
-    async def on_start(self) -> None:
-        await trio.sleep(self._seconds)
-
-
-class StartRaises(Healthy):
-    async def on_start(self) -> None:
-        raise OSError("no database")
-
-
-class StopHangs(Healthy):
-    """Never finishes its last rites by itself."""
-
-    async def on_stop(self) -> None:
-        await trio.sleep_forever()
-
-
-class SlowStop(Healthy):
-    """Takes so many seconds over its last rites."""
-
-    def __init__(self, seconds: float, *, sockets: bool = False) -> None:
-        super().__init__(sockets=sockets)
-        self._seconds = seconds
-
-    async def on_stop(self) -> None:
-        await trio.sleep(self._seconds)
-
-
-class StopRaises(Healthy):
-    async def on_stop(self) -> None:
-        raise OSError("could not flush")
-
-
-class ProbeRaises(Healthy):
-    """Looks well and answers; its probe says that it cannot work."""
-
-    async def probe(self) -> None:
-        raise OSError("no backend")
-
-
-class ProbeHangs(Healthy):
-    async def probe(self) -> None:
-        await trio.sleep_forever()
-
-
-class ProbeAnswers(Healthy):
-    """Healthy, and has a probe that says so."""
-
-    async def probe(self) -> None:
-        await trio.lowlevel.checkpoint()
-
-
 class CrashesInHandle(Healthy):
+    """Raises while it handles a message."""
+
     async def work(self) -> None:
         raise OSError("handle")
 
@@ -243,6 +247,17 @@ class CrashesInChild(Healthy):
 
     async def _crash(self) -> None:
         raise OSError("child task")
+
+
+class Doom(BaseException):
+    """No `Exception`: most handlers let it pass."""
+
+
+class RaisesBaseException(Healthy):
+    """Raises what is no `Exception`, and yet is meant for nobody but itself."""
+
+    async def work(self) -> None:
+        raise Doom("handle")
 
 
 class HasChildTasks(Healthy):
@@ -270,88 +285,15 @@ class LiesAboutHealth(WedgedForever):
         self.start_soon(self._boast)
 
     async def _boast(self) -> None:
-        """Its child task lives on and pushes, whatever its own task does."""
-        while True:
+        while True:  # whatever its own task does
             self.push("all is well")
             await trio.sleep(1)
 
 
-@attrs.define(eq=False)
-class MemoryTransport:
-    """A wire without a network. Its peer answers pings unless it is `mute`."""
-
-    mute: bool = False
-    last_inbound: float = attrs.field(factory=trio.current_time)
-    sent: list[str] = attrs.field(init=False, factory=list[str])
-    pings: int = attrs.field(init=False, default=0)
-    ended: tuple[int, str] | None = attrs.field(init=False, default=None)
-    _inbound: deque[str] = attrs.field(init=False, factory=deque[str])
-    _news: trio.Event = attrs.field(init=False, factory=trio.Event)
-
-    def arrive(self, text: str) -> None:
-        """The peer sends."""
-        self._inbound.append(text)
-        self.last_inbound = trio.current_time()
-        self._news.set()
-
-    async def send(self, text: str) -> None:
-        await trio.lowlevel.checkpoint()
-        self._raise_if_ended()
-        self.sent.append(text)
-
-    async def receive(self) -> str:
-        await trio.lowlevel.checkpoint()
-        while not self._inbound:
-            self._raise_if_ended()
-            self._news = trio.Event()
-            await self._news.wait()
-        return self._inbound.popleft()
-
-    def ping_soon(self) -> None:
-        self.pings += 1
-        if not self.mute:
-            self.last_inbound = trio.current_time()
-
-    async def aclose(self, code: int, reason: str) -> None:
-        await trio.lowlevel.checkpoint()
-        self._end(code, reason)
-
-    def abort(self) -> None:
-        self._end(1006, "cut")
-
-    def _end(self, code: int, reason: str) -> None:
-        if self.ended is None:
-            self.ended = (code, reason)
-        self._news.set()
-
-    def _raise_if_ended(self) -> None:
-        if self.ended is not None:
-            raise ConnectionClosed(*self.ended)
-
-
-def connection(*, mute: bool = False, peer: str = "memory") -> Connection:
-    """A connection over memory."""
-    return Connection(peer, MemoryTransport(mute=mute))
-
-
-@attrs.frozen
-class Wedge:
-    """One way to get stuck on `Work` for good, and whether it gives way to cancellation in time."""
-
-    make: Callable[[trio.Event], Healthy]
-    """Given the event that releases it."""
-    gives_way: bool
-
-
-WEDGES = {
-    "awaits for ever": Wedge(lambda _: WedgedForever(), gives_way=True),
-    "child tasks": Wedge(lambda _: HasChildTasks(), gives_way=True),
-    "lies": Wedge(lambda _: LiesAboutHealth(), gives_way=True),
-    "swallows one Cancelled": Wedge(lambda _: SwallowsCancelled(times=1), gives_way=True),
-    "swallows five Cancelled": Wedge(lambda _: SwallowsCancelled(times=5), gives_way=True),
-    "gives way after 0.03 s": Wedge(lambda _: EndsLate(0.03), gives_way=True),
-    "gives way after 1 s": Wedge(lambda _: EndsLate(1.0), gives_way=False),
-    "shielded": Wedge(Shielded, gives_way=False),
-    "swallows every Cancelled": Wedge(SwallowsCancelled, gives_way=False),
-}
-"""Every such way, by name."""
+def advance(seconds: float) -> bool:
+    """Set a virtual clock forward, with no other task running meanwhile; False: the clock is real."""
+    clock = trio.lowlevel.current_clock()
+    if not isinstance(clock, trio.testing.MockClock):
+        return False
+    clock.jump(seconds)
+    return True
