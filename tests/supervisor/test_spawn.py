@@ -23,7 +23,7 @@ from supervisor import (
 )
 from supervisor.testing import Echo, Healthy, SlowStart, SlowStop, StartHangs, StartRaises
 
-from .harness import PLAIN, Crowd, all_answer, answers, opened, spec_of
+from .harness import PLAIN, Crowd, all_answer, answers, opened, settle, spec_of
 
 LIMITS = (0, 1, 2, 3, 5, 20)
 
@@ -107,6 +107,7 @@ async def test_a_start_that_raises_frees_slot_and_key_and_tells(autojump_clock: 
                 await crowd.get("tab", StartRaises)
             assert failed.value.exit.reason is ExitReason.START_FAILED
             assert isinstance(failed.value.__cause__, OSError)
+        await settle()  # a caller may know before the events tell
         assert [type(event) for event in log.all][:3] == [Reserved, StartFailed, Terminal]
         assert len(log.of(Reserved)) == len(log.of(StartFailed)) == len(log.of(Terminal)) == 3
         assert (await crowd.get("tab")).created
@@ -173,6 +174,51 @@ async def test_a_manager_stopped_while_it_starts_is_not_handed_out(autojump_cloc
             await supervisor.stop_user("alice")
         assert not log.of(Started)
         assert len(log.of(Terminal)) == 1
+
+
+async def test_a_manager_that_begins_to_stop_before_it_is_collected_is_not_handed_out(
+    autojump_clock: MockClock,
+) -> None:  # R11
+    async with opened(1) as (supervisor, log):
+        crowd = Crowd(supervisor)
+        got: list[State | ExitReason] = []
+
+        async def ask() -> None:
+            """Whoever of the two has it first stops it at once."""
+            try:
+                ref = (await crowd.get("tab", partial(SlowStart, 1.0))).ref
+            except SpawnFailed as failed:
+                got.append(failed.exit.reason)
+            else:
+                got.append(ref.state)
+                ref.stop()
+
+        async with trio.open_nursery() as nursery:
+            for _ in range(2):
+                nursery.start_soon(ask)
+        assert got == [State.RUNNING, ExitReason.STOPPED]
+        assert len(log.of(Started)) == 1
+
+
+async def test_a_start_that_is_to_end_disturbs_nobody_who_waits_for_the_next(
+    autojump_clock: MockClock,
+) -> None:
+    async with opened(1) as (supervisor, log):
+        crowd = Crowd(supervisor)
+
+        async def ask() -> None:
+            with pytest.raises(SpawnFailed):
+                await crowd.get("tab", partial(SlowStart, 1.0))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            await trio.sleep(0.5)
+            nursery.start_soon(supervisor.stop_user, "alice")
+            await trio.sleep(0.1)
+            assert await answers((await crowd.get("tab")).ref)  # once the first has begun, and ended
+        [terminal] = log.of(Terminal)
+        assert (terminal.exit.reason, terminal.exit.error) == (ExitReason.STOPPED, None)
+        assert len(log.of(Started)) == 1
 
 
 async def test_a_start_that_shields_itself_and_comes_too_late_disturbs_nobody(
