@@ -1,0 +1,534 @@
+"""Bugs to plant, one at a time, each with the tests that should find it first."""
+
+from __future__ import annotations
+
+import attrs
+
+S = "tests/supervisor/test_"
+A = "tests/actors/test_"
+
+
+@attrs.frozen
+class Mutant:
+    """One bug: `old` occurs exactly once in the file, and `new` takes its place."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    first: tuple[str, ...] = ()
+    """Test files that are run before the others: only for speed."""
+
+
+def _mailbox(name: str, old: str, new: str) -> Mutant:
+    return Mutant(
+        name, "actors/_mailbox.py", old, new, (f"{A}mailbox.py", f"{A}ref.py", f"{A}conservation.py")
+    )
+
+
+def _cell(name: str, old: str, new: str) -> Mutant:
+    first = (f"{A}ref.py", f"{A}actor.py", f"{A}deadlock.py", f"{A}manager.py", f"{S}condemned.py")
+    return Mutant(name, "actors/_cell.py", old, new, first)
+
+
+def _actor(name: str, old: str, new: str) -> Mutant:
+    return Mutant(name, "actors/_actor.py", old, new, (f"{A}actor.py", f"{A}pulse.py", f"{A}at_end.py"))
+
+
+def _edge(name: str, file: str, old: str, new: str) -> Mutant:
+    first = (f"{A}connection.py", f"{A}manager.py", f"{A}next_step.py", f"{A}proof_of_life.py")
+    return Mutant(name, f"actors/{file}", old, new, first)
+
+
+def _health(name: str, old: str, new: str) -> Mutant:
+    return Mutant(name, "supervisor/_health.py", old, new, (f"{S}health.py", f"{S}protection.py"))
+
+
+def _admission(name: str, old: str, new: str) -> Mutant:
+    return Mutant(name, "supervisor/_admission.py", old, new, (f"{S}admission.py", f"{S}escalation.py"))
+
+
+def _cleanup(name: str, old: str, new: str) -> Mutant:
+    first = (f"{S}escalation.py", f"{S}protection.py", f"{S}hostile.py", f"{S}limits.py")
+    return Mutant(name, "supervisor/_cleanup.py", old, new, first)
+
+
+def _table(name: str, old: str, new: str) -> Mutant:
+    first = (f"{S}condemned.py", f"{S}reaping.py", f"{S}limits.py", f"{S}machine.py")
+    return Mutant(name, "supervisor/_table.py", old, new, first)
+
+
+def _user(name: str, old: str, new: str) -> Mutant:
+    first = (f"{S}spawn.py", f"{S}identity.py", f"{S}cancelled_callers.py", f"{S}limits.py", f"{S}machine.py")
+    return Mutant(name, "supervisor/_user.py", old, new, first)
+
+
+def _reaper(name: str, old: str, new: str) -> Mutant:
+    first = (f"{S}condemned.py", f"{S}reaping.py", f"{S}force.py")
+    return Mutant(name, "supervisor/_reaper.py", old, new, first)
+
+
+def _background(name: str, file: str, old: str, new: str) -> Mutant:
+    first = (f"{S}sweeper.py", f"{S}mass_hold.py", f"{S}protection.py", f"{S}hostile.py")
+    return Mutant(name, f"supervisor/{file}", old, new, first)
+
+
+MUTANTS = (
+    # The mailbox
+    _mailbox(
+        "a full mailbox takes one more",
+        "if len(self._user) >= self.capacity:",
+        "if len(self._user) > self.capacity:",
+    ),
+    _mailbox(
+        "a full mailbox drops silently",
+        "            return False\n        self._user.append(envelope)",
+        "            return True\n        self._user.append(envelope)",
+    ),
+    _mailbox(
+        "senders that wait are served last first",
+        "task, waiting = self._senders.popitem(last=False)",
+        "task, waiting = self._senders.popitem(last=True)",
+    ),
+    _mailbox("a closed mailbox takes mail", "        if self._closed:\n            raise Closed\n", ""),
+    _mailbox("clearing loses one message", "left = list(self._user)", "left = list(self._user)[1:]"),
+    _mailbox(
+        "clearing leaves probes unanswered",
+        "            probe.done.set()\n        self._control.clear()",
+        "            pass\n        self._control.clear()",
+    ),
+    _mailbox("every probe is queued anew", "if not self._control:", "if True:"),
+    _mailbox(
+        "a late answer revives its asker",
+        "            self._task = None\n            self.abandon()",
+        "            self.abandon()",
+    ),
+    _mailbox("closing forgets the senders that wait", "while self._senders:", "while False:"),
+    # The cell
+    _cell(
+        "a stopping actor takes mail",
+        "        self.mailbox.close()\n        self.observe(Ending())",
+        "        self.observe(Ending())",
+    ),
+    _cell(
+        "a cancelled actor keeps what it holds",
+        "        self.scope.cancel()\n        self._let_go()",
+        "        self.scope.cancel()",
+    ),
+    _cell(
+        "a condemned actor may send",
+        "sender.pulse.state is State.CONDEMNED",
+        "sender.pulse.state is State.ENDED",
+    ),
+    _cell(
+        "asking oneself is no deadlock",
+        "if link is self._sender:",
+        "if link is self._sender and len(chain) > 2:",
+    ),
+    _cell("asking round a circle is no deadlock", "link = link.waits_for", "link = None"),
+    _cell("a stop has no end", "        self.scope.deadline = self.pulse.stop_by\n", ""),
+    _cell(
+        "the last reason wins",
+        "        if self.due is None:\n            self.due = Exit(reason, detail)\n        self.pulse.signal(Signal.CANCEL)",
+        "        self.due = Exit(reason, detail)\n        self.pulse.signal(Signal.CANCEL)",
+    ),
+    _cell(
+        "an asker is left waiting", "envelope.reply.set(outcome.Error(ActorStopped(self.name, exit)))", "pass"
+    ),
+    _cell("dead letters are not told", "        if dead:\n", "        if dead > 1:\n"),
+    _cell("returned requests are not counted", "self.pulse.returned += 1", "self.pulse.returned += 0"),
+    # The actor
+    _actor(
+        "control mail waits behind user mail",
+        "if (probe := mailbox.take_control()) is not None:",
+        "if not len(mailbox) and (probe := mailbox.take_control()) is not None:",
+    ),
+    _actor(
+        "a crash in handle ends nothing",
+        "            cell.failed(error)\n        raise\n",
+        "            cell.failed(error)\n",
+    ),
+    _actor("on_stop is not shielded", "scope.shield = True", "scope.shield = False"),
+    _actor(
+        "on_stop has no bound",
+        "with trio.move_on_at(cell.pulse.cleanup_by) as scope:",
+        "with trio.CancelScope() as scope:",
+    ),
+    _actor(
+        "a BaseException takes everybody down",
+        "return not isinstance(error, trio.Cancelled | GeneratorExit)",
+        "return isinstance(error, Exception)",
+    ),
+    _actor("a parked actor looks busy", "pulse.enter(Phase.PARKED, trio.current_time())\n", ""),
+    _actor(
+        "a probe counts as activity",
+        "        cell.pulse.probed_at = trio.current_time()\n",
+        "        cell.pulse.probed_at = cell.pulse.active_at = trio.current_time()\n",
+    ),
+    _actor(
+        "handled work is no activity",
+        "        cell.pulse.active_at = trio.current_time()\n    if envelope",
+        "    if envelope",
+    ),
+    # The edge
+    _edge(
+        "sockets are left open",
+        "_manager.py",
+        "cell.call_at_end(connection, partial(_close, connection))",
+        "cell.call_at_end(connection, lambda _: None)",
+    ),
+    _edge(
+        "one connection too many",
+        "_manager.py",
+        "if cell.pulse.connections >= cell.connection_limit:",
+        "if cell.pulse.connections > cell.connection_limit:",
+    ),
+    _edge(
+        "outbound traffic is activity",
+        "_connection.py",
+        "        self._outbox.append((text, size))\n",
+        "        self._outbox.append((text, size))\n        for function in self._at_message.values():\n            function(trio.current_time())\n",
+    ),
+    _edge(
+        "the outbox has no bound",
+        "_connection.py",
+        "if self._queued_bytes + size > self.spec.outbox_bytes:",
+        "if self._queued_bytes < 0:",
+    ),
+    _edge(
+        "no second chance",
+        "_silence.py",
+        "return Ping() if len(pings) == 1 else Dead(now - last_inbound)",
+        "return Dead(now - last_inbound)",
+    ),
+    _edge(
+        "the outbox is dropped at a close",
+        "_connection.py",
+        "                while self._outbox:\n                    await self._transport.send(self._outbox.popleft()[0])\n",
+        "",
+    ),
+    # The verdict
+    _health("exactly at its budget it is late", "    if now <= due:\n", "    if now < due:\n"),
+    _health("a stall convicts", "max(since, lag.resumed_at) + allowance", "since + allowance"),
+    _health(
+        "progress renews for ever",
+        "bounds = (renewed, policy.budget), (pulse.since, policy.ceiling)",
+        "bounds = ((renewed, policy.budget),)",
+    ),
+    _health("newborns have no grace", "(pulse.since, policy.start_grace),", "(pulse.since, 0.0),"),
+    _health(
+        "quiet is unresponsive",
+        '            Health.IDLE, f"no traffic',
+        '            Health.UNRESPONSIVE, f"no traffic',
+    ),
+    _health("an old failure convicts", " and now - pulse.probed_at <= policy.budget", ""),
+    _health(
+        "nobody is ever abandoned",
+        "    if verdict.health is Health.UNRESPONSIVE:\n        return Verdict(Health.DISCONNECTED",
+        "    if False:\n        return Verdict(Health.DISCONNECTED",
+    ),
+    # The decision
+    _admission(
+        "garbage is not cleaned",
+        "ESCALATION = (Stage.GARBAGE, Stage.LIVENESS)",
+        "ESCALATION = (Stage.LIVENESS,)",
+    ),
+    _admission("liveness is not tried", "    if len(tried) < len(stages):\n", "    if not tried:\n"),
+    _admission(
+        "refused before cleaning",
+        "    if len(tried) < len(stages):\n        return Try",
+        "    if False:\n        return Try",
+    ),
+    _admission(
+        "whoever may come back goes although the bad are enough",
+        "if stage is not Stage.GARBAGE or short <= 0:",
+        "if stage is not Stage.GARBAGE:",
+    ),
+    _admission(
+        "the shortest gone goes first",
+        "gone.sort(key=lambda key: verdicts[key].until or 0.0)",
+        "gone.sort(key=lambda key: -(verdicts[key].until or 0.0))",
+    ),
+    _admission("a literal for the retry hint", "return base * (1 + 0.5 * jitter.random())", "return 5.0"),
+    _admission(
+        "nothing is ever pending",
+        "return RefusalReason.REAP_PENDING if pending else RefusalReason.LIMIT",
+        "return RefusalReason.LIMIT",
+    ),
+    _admission("the high-water mark is never crossed", "return held - 1 < mark <= held", "return False"),
+    # The stages
+    _cleanup(
+        "probes are asked one by one",
+        "probes = [(child, probe) for child in asked if (probe := child.cell.probe()) is not None]",
+        "probes = ((child, probe) for child in asked if (probe := child.cell.probe()) is not None)",
+    ),
+    _cleanup("connections are not asked", "            connection.check()\n", "            pass\n"),
+    _cleanup(
+        "the condemned count as reaped",
+        "reaped=tuple(c.finding(v) for c, v in bad if c.is_gone)",
+        "reaped=tuple(c.finding(v) for c, v in bad if c.left.is_set())",
+    ),
+    _cleanup(
+        "a literal in a report", "        before,\n        table.held,\n", "        before,\n        0,\n"
+    ),
+    _cleanup(
+        "nobody is said to be kept",
+        "kept=tuple(c.finding(v) for c, v in looked_at if c.key not in chosen)",
+        "kept=()",
+    ),
+    _cleanup(
+        "the live count of a refusal is the limit",
+        "live=table.held if process_limit is None",
+        "live=table.limit if process_limit is None",
+    ),
+    _cleanup("a dry run counts nobody out", "        held -= len(reaped)\n", ""),
+    _cleanup("a stage waits for nobody", "    await _wait_left([*leaving, *going], bound=bound)\n", ""),
+    _cleanup("a voided verdict is not told", "table.emit(Voided, child, verdict)", "pass"),
+    # The table
+    _table("condemned ones never hold a slot", " + max(0, len(self._condemned) - self.allowance)", ""),
+    _table(
+        "a cancelled one holds no slot",
+        "return len(self._children) +",
+        "return sum(not child.cancelled for child in self._children.values()) +",
+    ),
+    _table(
+        "the end is told twice",
+        "        self.emit(Terminal, child, how, was_condemned, child.ending_since)\n",
+        "        for _ in range(2):\n            self.emit(Terminal, child, how, was_condemned, child.ending_since)\n",
+    ),
+    _table("a condemned one is not fenced", "        child.cell.condemn()\n", ""),
+    _table(
+        "wall clock",
+        "        now, lag = trio.current_time(), self.services.lag()\n",
+        '        now, lag = __import__("time").time(), self.services.lag()\n',
+    ),
+    # The user
+    _user(
+        "a dying one is handed out",
+        "if child is None or child.state is not State.RUNNING:\n            return None\n        if",
+        "if child is None:\n            return None\n        if",
+    ),
+    _user(
+        "a stuck one is handed out",
+        "        if self.table.verdict(child).health is Health.UNRESPONSIVE:\n            return None\n",
+        "",
+    ),
+    _user(
+        "a cancelled caller leaves his start behind",
+        '            child.cell.cancel(ExitReason.CANCELLED, "nobody waited for it any more")\n',
+        "",
+    ),
+    _user(
+        "a cancelled caller keeps his place", "            if spawn.unwanted:\n", "            if False:\n"
+    ),
+    _user(
+        "one more than the limit",
+        "            if self.table.held >= self.table.limit:\n",
+        "            if self.table.held > self.table.limit:\n",
+    ),
+    _user(
+        "counted before an await, written after it",
+        "        self._grant()\n        if spawn.child is None:\n            events",
+        "        if self.table.held < self.table.limit:\n\n            async def later() -> None:\n                await trio.lowlevel.checkpoint()\n                self._reserve(spawn)\n\n            self.home.do(later)\n            return spawn\n        if spawn.child is None:\n            events",
+    ),
+    _user(
+        "last come, first served",
+        "sorted(self.waiting, key=lambda spawn: spawn.key != heir)",
+        "sorted(self.waiting[::-1], key=lambda spawn: spawn.key != heir)",
+    ),
+    _user(
+        "two spawns under one key",
+        "spawn = self._spawns.get(key) or self._begin(key, spec)",
+        "spawn = self._begin(key, spec)",
+    ),
+    _user(
+        "a raised limit admits nobody",
+        "*self.table.hold_no_slot))\n        self._grant()\n",
+        "*self.table.hold_no_slot))\n",
+    ),
+    _user(
+        "a slot is not freed when its actor raised",
+        "            self.table.ended(child)\n",
+        "            if child.cell.exit_due.error is None:\n                self.table.ended(child)\n",
+    ),
+    _user("a freed slot admits nobody", "        self._grant(heir=child.key)\n", ""),
+    _user(
+        "slots beyond the user leak",
+        "            await count_out(self._services, child)  # noqa: ASYNC102  # it bounds itself\n",
+        "            await trio.lowlevel.cancel_shielded_checkpoint()\n",
+    ),
+    _user(
+        "a stuck start is waited for",
+        "        if verdict.health is Health.UNRESPONSIVE:\n            reap",
+        "        if False:\n            reap",
+    ),
+    _user(
+        "a refusal is not told",
+        "        events.emit(Refused(events.stamp(), self.user, spawn.key, report))\n",
+        "",
+    ),
+    # The reaper
+    _reaper("the cancel grace is ignored", "return now if until is None else until", "return now"),
+    _reaper("nobody is condemned", "            self._table.condemn(child)", "            pass"),
+    _reaper(
+        "the clock is read twice",
+        "if now < self._next_look(child, now):",
+        "if now < self._next_look(child, trio.current_time()):",
+    ),
+    _reaper("the stop grace is ignored", "return child.stop_by", "return now"),
+    # Force
+    Mutant(
+        "force gives no grace",
+        "supervisor/_child.py",
+        "        self.cell.pulse.forced_at = trio.current_time()\n",
+        "",
+        (f"{S}force.py",),
+    ),
+    Mutant(
+        "force leaves connections open",
+        "supervisor/_child.py",
+        "                held.abort()\n",
+        "                pass\n",
+        (f"{S}force.py",),
+    ),
+    Mutant(
+        "only the first shield is opened",
+        "supervisor/_force.py",
+        "            scope.shield = False\n            opened += 1\n",
+        "            scope.shield = False\n            return 1\n",
+        (f"{S}force.py",),
+    ),
+    Mutant(
+        "force breaks the nursery of whoever waits for children",
+        "supervisor/_force.py",
+        "return any(frame.f_code.co_name ==",
+        "return any(nursery.child_tasks for nursery in task.child_nurseries) and any(frame.f_code.co_name ==",
+        (f"{S}force.py",),
+    ),
+    Mutant(
+        "what spins cannot be thrown out",
+        "supervisor/_force.py",
+        "        leaf._next_send_fn, leaf._next_send = leaf.coro.send, outcome.Error(error)\n        return True\n",
+        "        return False\n",
+        (f"{S}force.py",),
+    ),
+    # Everything around
+    _background(
+        "a crash ends the sweeper",
+        "_sweeper.py",
+        "        except Exception as error:",
+        "        except ZeroDivisionError as error:",
+    ),
+    _background(
+        "a crash is not told",
+        "_sweeper.py",
+        "            events.emit(SweeperFailed(events.stamp(), error, backoff))\n",
+        "",
+    ),
+    _background(
+        "no back-off", "_sweeper.py", "backoff = min(2 * backoff, LONGEST_BACKOFF)", "backoff = FIRST_BACKOFF"
+    ),
+    _background(
+        "stalls are not seen", "_sweeper.py", "        if late > LATE:\n", "        if late > 1e9:\n"
+    ),
+    _background(
+        "many that look dead go at once",
+        "_sweep.py",
+        "return self._until if now < self._until else None",
+        "return None",
+    ),
+    _background(
+        "a hold has no end",
+        "_sweep.py",
+        "return self._until if now < self._until else None",
+        "return self._until",
+    ),
+    _background(
+        "a sweep asks nobody",
+        "_sweep.py",
+        "        await self._ask_all(bound)\n",
+        "        await trio.lowlevel.checkpoint()\n",
+    ),
+    Mutant(
+        "keys are folded",
+        "supervisor/_supervisor.py",
+        "        _check_request(user, key, spec)\n",
+        "        _check_request(user, key, spec)\n        key = key.casefold().strip()\n",
+        (f"{S}identity.py",),
+    ),
+    Mutant(
+        "a manager inherits its caller's context",
+        "supervisor/_home.py",
+        "Context().run(self._nursery.start_soon, task)",
+        "self._nursery.start_soon(task)",
+        (f"{S}identity.py", f"{S}spawn.py"),
+    ),
+    Mutant(
+        "a handler's crash ends the server",
+        "supervisor/_handlers.py",
+        "except* Exception as group:",
+        "except* ZeroDivisionError as group:",
+        (f"{S}events.py", f"{S}hostile.py"),
+    ),
+    Mutant(
+        "a slow subscriber is not told what it lost",
+        "supervisor/_stream.py",
+        "            self._lost += 1\n",
+        "",
+        (f"{S}events.py",),
+    ),
+    Mutant(
+        "a slow subscriber loses the newest",
+        "supervisor/_stream.py",
+        "self._waiting.popleft()\n            self._lost",
+        "self._waiting.pop()\n            self._lost",
+        (f"{S}events.py",),
+    ),
+    Mutant(
+        "every caller created it",
+        "supervisor/_spawn.py",
+        "created, self._claimed = not self._claimed, True",
+        "created, self._claimed = True, True",
+        (f"{S}spawn.py", f"{S}identity.py"),
+    ),
+    Mutant(
+        "whoever shared a spawn gets a dying one",
+        "supervisor/_spawn.py",
+        "            case ActorRef() as ref if ref.state is not State.RUNNING:\n",
+        "            case ActorRef() as ref if False:\n",
+        (f"{S}spawn.py",),
+    ),
+    _user(
+        "one that was to end before it began has started",
+        "        if child.state is not State.RUNNING:\n            return  #",
+        "        if False:\n            return  #",
+    ),
+    Mutant(
+        "a full process forgets what it has counted",
+        "supervisor/_quota.py",
+        "        self._slots.add(slot)\n",
+        "",
+        (f"{S}full_process.py",),
+    ),
+    Mutant(
+        "a full process refuses without cleaning up",
+        "supervisor/_beyond.py",
+        "    await services.make_room()\n    report = await clean_up(Stage.LIVENESS, bound=services.spec.admission_deadline)\n",
+        "    report = await clean_up(Stage.GARBAGE, bound=services.spec.admission_deadline)\n",
+        (f"{S}full_process.py",),
+    ),
+    Mutant(
+        "one user takes every thread",
+        "actors/_threads.py",
+        "        if self.busy >= self.limit:\n",
+        "        if self.busy < 0:\n",
+        (f"{A}threads.py", f"{S}threads.py"),
+    ),
+    Mutant(
+        "an abandoned thread counts no more",
+        "actors/_threads.py",
+        "        self.busy -= 1\n",
+        "        self.busy = 0\n",
+        (f"{A}threads.py", f"{S}threads.py"),
+    ),
+)
