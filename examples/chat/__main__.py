@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import faulthandler
 import json
 import logging
 import os
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
 import trio
 
+from supervisor import SupervisorSpec, dead_man_switch
+from supervisor.journal import JournalError
+
 from .history import StorageError
 from .protocol import NAME_RULE, Name
-from .server import HOST, ChatSpec, PortError, Running, first_error, serve_chat
+from .server import HOST, SWEEP_PERIOD, ChatSpec, PortError, Running, first_error, serve_chat
 from .tokens import SecretError, Tokens, load_secret
 
 # Everything is bounded well within this. Should the process still be here then, in seconds, it
 # prints where each thread hangs, and ends.
 DEAD_MAN = 15.0
+
+# One session that holds up all others for so long, in seconds, is in the log with its line.
+WATCHDOG = 0.2
 
 
 def main() -> int:
@@ -40,6 +46,8 @@ def main() -> int:
         http_port=options.http_port,
         ws_port=options.ws_port,
         limit=options.limit,
+        journal=options.journal,
+        supervisor=SupervisorSpec(sweep_period=SWEEP_PERIOD, watchdog=WATCHDOG, dead_man=DEAD_MAN),
     )
     return _serve(spec)
 
@@ -49,7 +57,7 @@ def _serve(spec: ChatSpec) -> int:
     problem = ""
     try:
         trio.run(_run, spec, restrict_keyboard_interrupt_to_checkpoints=True)
-    except* (StorageError, PortError) as errors:
+    except* (StorageError, PortError, JournalError) as errors:
         problem = str(first_error(errors))
     except* KeyboardInterrupt:
         problem = "interrupted twice: ended without waiting"
@@ -58,15 +66,16 @@ def _serve(spec: ChatSpec) -> int:
 
 async def _run(spec: ChatSpec) -> None:
     """Serve until SIGINT or SIGTERM, then end in order; a second one ends at once."""
-    async with trio.open_nursery() as nursery:
-        running: Running = await nursery.start(serve_chat, spec)
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            _announce(running)
-            async for _ in signals:
-                break
-        faulthandler.dump_traceback_later(DEAD_MAN, exit=True)
-        nursery.cancel_scope.cancel()
-    faulthandler.cancel_dump_traceback_later()
+    with ExitStack() as until_ended:
+        async with trio.open_nursery() as nursery:
+            running: Running = await nursery.start(serve_chat, spec)
+            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                _announce(running)
+                async for _ in signals:
+                    break
+            # The supervisor has one for its own end; this one counts the servers' and the history's too.
+            until_ended.enter_context(dead_man_switch(DEAD_MAN))
+            nursery.cancel_scope.cancel()
 
 
 def _announce(running: Running) -> None:
@@ -92,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--http-port", type=_port, default=8000, help="the page (0: any free; default 8000)")
     parser.add_argument("--ws-port", type=_port, default=8765, help="WebSockets (0: any free; default 8765)")
     parser.add_argument("--limit", type=_limit, default=20, help="sessions per user (default 20)")
+    parser.add_argument("--journal", type=Path, metavar="FILE", help="write all that happens to a new file")
     commands = parser.add_subparsers(dest="command", metavar="token NAME")
     token = commands.add_parser("token", help="print a token for a script, and exit")
     token.add_argument("name", type=_name)

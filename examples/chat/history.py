@@ -11,6 +11,8 @@ from typing import TypeAlias
 import attrs
 import trio
 
+from .blocking import RunBlocking
+
 # Messages. What a second of a slow disk's commits takes in; then submitters wait.
 QUEUE_CAPACITY = 1_024
 # Messages in one transaction. Spreads an fsync thin, yet is told within milliseconds.
@@ -99,6 +101,7 @@ class History:
 
     _path: Path
     _send: trio.MemorySendChannel[_Submission]
+    _run: RunBlocking
     _readers: trio.CapacityLimiter
 
     def __repr__(self) -> str:
@@ -144,14 +147,18 @@ class History:
 
     async def _read(self, sql: str, values: tuple[str | int, ...]) -> list[Stored]:
         try:
-            return await trio.to_thread.run_sync(_read, self._path, sql, values, limiter=self._readers)
+            return await self._run(_read, self._path, sql, values, limiter=self._readers)
         except sqlite3.Error as error:
             raise StorageError(f"cannot read {self._path}: {error}") from error
 
 
 @asynccontextmanager
-async def open_history(path: Path, *, publish: Publish) -> AsyncGenerator[History, None]:
+async def open_history(
+    path: Path, *, publish: Publish, run: RunBlocking = trio.to_thread.run_sync
+) -> AsyncGenerator[History, None]:
     """Open the history in a file, made if need be; commit what is submitted.
+
+    Every call of SQLite goes through `run`.
 
     `publish` is called in the Trio thread for each newly stored message, right before
     its `done` and in order of seq in each room. It must neither block nor raise.
@@ -165,20 +172,20 @@ async def open_history(path: Path, *, publish: Publish) -> AsyncGenerator[Histor
 
     """
     writers = trio.CapacityLimiter(1)
-    connection = await trio.to_thread.run_sync(_open_writer, path, limiter=writers)
+    connection = await run(_open_writer, path, limiter=writers)
     try:
         send, receive = trio.open_memory_channel[_Submission](QUEUE_CAPACITY)
-        committer = _Committer(connection, receive, publish, writers)
+        committer = _Committer(connection, receive, publish, run, writers)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(committer.run)  # noqa: ASYNC113  # what is submitted before it runs waits
             try:
-                yield History(path, send, trio.CapacityLimiter(READER_LIMIT))
+                yield History(path, send, run, trio.CapacityLimiter(READER_LIMIT))
             finally:
                 send.close()
                 committer.scope.deadline = trio.current_time() + CLOSE_DEADLINE
     finally:
         with trio.move_on_after(CLOSE_DEADLINE, shield=True):
-            await trio.to_thread.run_sync(connection.close, limiter=writers)
+            await run(connection.close, limiter=writers)
 
 
 @attrs.define(eq=False)
@@ -188,6 +195,7 @@ class _Committer:
     _connection: sqlite3.Connection
     _receive: trio.MemoryReceiveChannel[_Submission]
     _publish: Publish
+    _run: RunBlocking
     _writers: trio.CapacityLimiter
     # Ended by nothing but its deadline, which is set when the history closes.
     scope: trio.CancelScope = attrs.field(factory=lambda: trio.CancelScope(shield=True))
@@ -215,7 +223,7 @@ class _Committer:
     async def _commit_taken(self) -> None:
         drafts = [draft for draft, _ in self._taken]
         try:
-            outcomes = await trio.to_thread.run_sync(_commit, self._connection, drafts, limiter=self._writers)
+            outcomes = await self._run(_commit, self._connection, drafts, limiter=self._writers)
         except sqlite3.Error as error:
             self._refuse_taken(str(error), cause=error)
             return

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +22,7 @@ from supervisor import (
     EventsLost,
     HandlerFailed,
     HealthPolicy,
+    LoopBlocked,
     Refused,
     ShutdownHeld,
     Stalled,
@@ -32,7 +33,9 @@ from supervisor import (
     Terminal,
     open_supervisor,
 )
+from supervisor.journal import open_journal
 
+from .blocking import RunBlocking
 from .edge import Edge
 from .history import open_history
 from .protocol import FRAME_LIMIT
@@ -63,7 +66,10 @@ class ChatSpec:
     ws_port: int = 8765
     limit: int = 20
     health: HealthPolicy = attrs.field(factory=HealthPolicy)
+    supervisor: SupervisorSpec = attrs.field(factory=lambda: SupervisorSpec(sweep_period=SWEEP_PERIOD))
     websocket: WebSocketSpec = attrs.field(factory=lambda: WebSocketSpec(message_bytes=FRAME_LIMIT))
+    journal: Path | None = None
+    """A new file, for all that happens to the sessions; None: it is not written down."""
 
 
 class PortError(Exception):
@@ -84,41 +90,68 @@ class Running:
     supervisor: Supervisor
 
 
+@attrs.frozen
+class Chat:
+    """The chat behind its listeners: `edge.serve` takes connections from wherever they come."""
+
+    supervisor: Supervisor
+    edge: Edge
+
+
+@asynccontextmanager
+async def open_chat(spec: ChatSpec, *, run: RunBlocking = trio.to_thread.run_sync) -> AsyncGenerator[Chat]:
+    """The chat without its listeners; at the end every session is stopped, and what was said committed.
+
+    `run` is for the history's calls of SQLite. The supervisor stands outside of the servers: a
+    crash in one of them ends them, in order, and not the other way round.
+    """
+    rooms = Rooms()
+    async with (
+        trio.open_nursery() as outside,
+        open_history(spec.database, publish=rooms.publish, run=run) as history,
+        _recording_to(spec.journal) as record,
+        open_supervisor(spec.limit, spec=spec.supervisor) as supervisor,
+    ):
+        record(supervisor)
+        outside.start_soon(_log, supervisor.events())  # noqa: ASYNC111  # ends with the supervisor
+        yield Chat(
+            supervisor, Edge(supervisor, Tokens(spec.secret), ChatServices(rooms, history), spec.health)
+        )
+
+
+@asynccontextmanager
+async def _recording_to(path: Path | None) -> AsyncGenerator[Callable[[Supervisor], None]]:
+    """What is to be called with the supervisor, before anybody comes."""
+    if path is None:
+        yield lambda _: None
+        return
+    async with open_journal(path) as journal:
+        yield journal.record
+
+
 async def serve_chat(
     spec: ChatSpec,
     *,
     task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve until cancelled; then tell the clients, stop every session, and commit what was said.
-
-    The supervisor stands outside of the servers: a crash in one of them ends them, in order,
-    and not the other way round.
-    """
-    rooms = Rooms()
-    tokens = Tokens(spec.secret)
-    async with (
-        trio.open_nursery() as outside,
-        open_history(spec.database, publish=rooms.publish) as history,
-        open_supervisor(spec.limit, spec=SupervisorSpec(sweep_period=SWEEP_PERIOD)) as supervisor,
-        trio.open_nursery() as nursery,
-    ):
-        outside.start_soon(_log, supervisor.events())  # noqa: ASYNC111  # ends with the supervisor
-        edge = Edge(supervisor, tokens, ChatServices(rooms, history), spec.health)
+    """Serve until cancelled; then tell the clients, stop every session, and commit what was said."""
+    async with open_chat(spec) as chat, trio.open_nursery() as nursery:
         serve = partial(
             serve_websocket,
-            edge.serve,
+            chat.edge.serve,
             spec.ws_port,
             host=HOST,
             spec=spec.websocket,
-            handler_nursery=supervisor.handler_nursery,
+            handler_nursery=chat.supervisor.handler_nursery,
         )
         with _listening_on(spec.ws_port, option="--ws-port"):
             listeners = await nursery.start(serve)
         ws_port = listeners[0].socket.getsockname()[1]
-        page = Page(supervisor, tokens, edge.refusals, f"ws://{HOST}:{ws_port}{spec.websocket.path}")
+        url = f"ws://{HOST}:{ws_port}{spec.websocket.path}"
+        page = Page(chat.supervisor, chat.edge.tokens, chat.edge.refusals, url)
         with _listening_on(spec.http_port, option="--http-port"):
             http_port = await nursery.start(_serve_page, page, spec.http_port)
-        task_status.started(Running(http_port, ws_port, supervisor))
+        task_status.started(Running(http_port, ws_port, chat.supervisor))
 
 
 @contextmanager
@@ -156,12 +189,13 @@ async def _log(events: Subscription) -> None:
     # Shielded, so that the end is in the log too; it is over when the supervisor is.
     with events, trio.CancelScope(shield=True):
         async for event in events:
-            line = _line(event)
+            line = _line_of_one(event) or _line_of_all(event)
             if line is not None:
                 logger.log(*line)
 
 
-def _line(event: Event | EventsLost) -> tuple[int, str] | None:
+def _line_of_one(event: Event | EventsLost) -> tuple[int, str] | None:
+    """What concerns one session or connection."""
     match event:
         case Terminal(user=user, key=key, exit=how):
             line = logging.INFO, f"session {key!r} of {user!r} ended: {how}"
@@ -171,10 +205,21 @@ def _line(event: Event | EventsLost) -> tuple[int, str] | None:
             line = logging.ERROR, f"session {key!r} of {user!r} ignores cancellation: {stack}"
         case HandlerFailed(name=name, error=error):
             line = logging.ERROR, f"handler {name} failed: {error!r}"
+        case _:
+            return None
+    return line
+
+
+def _line_of_all(event: Event | EventsLost) -> tuple[int, str] | None:
+    """What concerns everybody."""
+    match event:
         case SweeperFailed(error=error, restart_in=delay):
             line = logging.ERROR, f"sweeper crashed ({error!r}), restarts in {delay:g} s"
         case Stalled(duration=duration):
             line = logging.WARNING, f"the event loop stood still for {duration:.2f} s"
+        case LoopBlocked(duration=duration, actor=actor, where=where):
+            whose = f"session {actor}" if actor else "no session"
+            line = logging.WARNING, f"the event loop was blocked for {duration:.2f} s by {whose}: {where}"
         case ShutdownHeld(holders=holders):
             line = logging.ERROR, f"cannot end because of {holders}"
         case _:

@@ -29,16 +29,18 @@ def serve(tmp_path: Path) -> Generator[Serve]:
     """Start server processes on one database; each must end within a bounded time, with status 0."""
     with ExitStack() as servers:
 
-        def start(*, limit: int = 20, http: int = 0, ws: int = 0) -> Server:
-            return servers.enter_context(running_server(tmp_path, limit=limit, http=http, ws=ws))
+        def start(*, limit: int = 20, http: int = 0, ws: int = 0, journal: Path | None = None) -> Server:
+            more = ["--journal", str(journal)] if journal is not None else []
+            return servers.enter_context(running_server(tmp_path, *more, limit=limit, http=http, ws=ws))
 
         yield start
 
 
 @contextmanager
-def running_server(folder: Path, *, limit: int, http: int, ws: int) -> Generator[Server]:
+def running_server(folder: Path, *more: str, limit: int, http: int, ws: int) -> Generator[Server]:
     command = [sys.executable, "-W", "error", "-m", "examples.chat", "--limit", str(limit)]
     command += ["--database", str(folder / "chat.sqlite3"), "--http-port", str(http), "--ws-port", str(ws)]
+    command += more
     log = folder / f"log-{secrets.token_hex(4)}.txt"
     environ = os.environ | {"TROUPER_CHAT_SECRET": SECRET}
     with log.open("w") as errors:

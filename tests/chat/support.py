@@ -246,7 +246,9 @@ def request(port: int, method: str, path: str, **said: object) -> tuple[int, Any
 class Serve(Protocol):
     """Start one more server process on the test's database."""
 
-    def __call__(self, *, limit: int = 20, http: int = 0, ws: int = 0) -> Server: ...
+    def __call__(
+        self, *, limit: int = 20, http: int = 0, ws: int = 0, journal: Path | None = None
+    ) -> Server: ...
 
 
 @attrs.define(eq=False)
