@@ -32,10 +32,11 @@ from supervisor import (
 )
 from supervisor.checking import check_events
 
-from ._specimens import TURN, BlocksLoop, BusyWithProgress, Healthy
+from ._specimens import TURN, BlocksLoop, BusyWithProgress, Healthy, Spins
 from ._stage import Stage
 
-# A specimen that spins takes time between any two turns, as code does; ten of its rounds, in seconds.
+# A specimen that spins takes time between any two turns, as code does, and so does each beside it;
+# ten of its rounds, in seconds.
 SLACK = 10 * TURN
 
 # And one that blocks the loop may do so for less than what is told as a stall, in seconds.
@@ -74,14 +75,20 @@ def situations(log: list[Event]) -> Counter[str]:
 
 def judge_stage(stage: Stage, *, good: Container[str]) -> Iterator[str]:
     """Each broken promise, in words. Managers of the `good` kinds must never be found unresponsive."""
-    blocked = any(isinstance(actor, BlocksLoop) and actor.worked for _, actor in stage.made.values())
-    slack = UNTOLD_STALL if blocked else SLACK
-    for violation in check_events(stage.log, spec=stage.spec, limit=stage.limit, slack=slack):
+    for violation in check_events(stage.log, spec=stage.spec, limit=stage.limit, slack=_slack(stage)):
         yield str(violation)
     yield from _innocents(stage, good)
     yield from _ghosts(stage)
     yield from _answers(stage)
     yield from _books(stage)
+
+
+def _slack(stage: Stage) -> float:
+    """How late anything may be, since some take time."""
+    actors = [actor for _, actor in stage.made.values()]
+    if any(isinstance(actor, BlocksLoop) and actor.worked for actor in actors):
+        return UNTOLD_STALL
+    return SLACK * max(1, sum(isinstance(actor, Spins) for actor in actors))
 
 
 def _innocents(stage: Stage, good: Container[str]) -> Iterator[str]:
@@ -108,7 +115,7 @@ def _ghosts(stage: Stage) -> Iterator[str]:
             continue
         for holder in event.refusal.holders:
             due = stuck.get(holder.incarnation, event.stamp.at)
-            if holder.verdict.health is Health.BUSY and event.stamp.at > due + SLACK:
+            if holder.verdict.health is Health.BUSY and event.stamp.at > due + _slack(stage):
                 yield f"{event.user} was refused because of a ghost: {holder}, due at {due:g} s"
 
 

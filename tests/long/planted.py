@@ -100,8 +100,8 @@ MUTANTS = (
     _mailbox("every probe is queued anew", "if not self._control:", "if True:"),
     _mailbox(
         "a late answer revives its asker",
-        "            self._task = None\n            self.abandon()",
-        "            self.abandon()",
+        "            self._task = None\n            self.abandon()\n            return",
+        "            return",
     ),
     _mailbox("closing forgets the senders that wait", "while self._senders:", "while False:"),
     # The cell

@@ -18,8 +18,8 @@ import trio
 
 from supervisor import SpawnRefused, Supervisor, open_supervisor
 from supervisor.__main__ import main
-from supervisor.journal._lines import Header, header_line, header_of
 from supervisor.journal import open_journal
+from supervisor.journal._lines import Header, header_line, header_of
 from supervisor.testing import Shielded, run
 
 from .harness import Crowd, settle

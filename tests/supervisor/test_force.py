@@ -271,7 +271,8 @@ async def test_who_only_waits_for_children_that_have_just_ended_is_left_alone() 
 
     async def parent() -> None:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(release.wait)
+            for _ in range(2):
+                nursery.start_soon(release.wait)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(parent)

@@ -25,8 +25,8 @@ from supervisor import (
     Terminal,
     open_supervisor,
 )
-from supervisor.journal._recorder import BATCH, END_GRACE, JournalWriter, Pen
 from supervisor.journal import Journal, JournalError, Sink, open_journal, read_journal
+from supervisor.journal._recorder import BATCH, END_GRACE, JournalWriter, Pen
 from supervisor.testing import CrashesInHandle, Shielded, Work
 
 from .harness import Crowd, settle

@@ -11,6 +11,9 @@ import trio
 from trio.testing import MockClock
 
 from supervisor import (
+    ChildSpec,
+    Event,
+    EventsLost,
     Health,
     Stage,
     Stalled,
@@ -25,7 +28,15 @@ from supervisor import (
 )
 from supervisor._stream import Events
 from supervisor._sweeper import sweep_for_ever
-from supervisor.testing import Healthy, ProbeAnswers, Shielded, SlowButAlive, SlowStop, WedgedForever
+from supervisor.testing import (
+    Healthy,
+    ProbeAnswers,
+    Shielded,
+    SlowButAlive,
+    SlowStop,
+    WedgedForever,
+    run,
+)
 
 from .harness import ATTACH_GRACE, BUDGET, Crowd, all_answer, all_tasks, dice, keys, names, opened, settle
 
@@ -47,6 +58,31 @@ async def test_it_sweeps_once_a_period(period: float, autojump_clock: MockClock)
     async with opened(sweep_period=period, sweep_jitter=0.0) as (_, log):
         await trio.sleep(5 * period + 1)
         assert [event.stamp.at for event in log.of(Swept)] == [n * period for n in range(1, 6)]
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_stall_at_the_very_end_is_told(turns: int) -> None:  # R12: the log must excuse what came late
+    async def stall_at_the_end(leaving: trio.Event) -> None:
+        await leaving.wait()
+        for _ in range(turns):
+            await trio.lowlevel.checkpoint()
+        clock = trio.lowlevel.current_clock()
+        assert isinstance(clock, MockClock)
+        clock.jump(400)
+
+    async def scenario() -> list[Event | EventsLost]:
+        leaving = trio.Event()
+        async with trio.open_nursery() as nursery, open_supervisor() as supervisor:
+            log = supervisor.events()
+            await supervisor.get_or_spawn("alice", "1", ChildSpec(Healthy))
+            nursery.start_soon(stall_at_the_end, leaving)
+            leaving.set()
+        return [event async for event in log]
+
+    for seed in range(20):
+        log = run(scenario, seed=seed)
+        swept_late = any(isinstance(event, Swept) for event in log)
+        assert swept_late <= any(isinstance(event, Stalled) for event in log)
 
 
 async def test_its_period_is_jittered(autojump_clock: MockClock) -> None:  # R09
@@ -174,6 +210,8 @@ async def test_a_dry_run_tells_and_touches_nobody(autojump_clock: MockClock) -> 
         real = await supervisor.cleanup("alice")
         assert keys(rehearsal.reaped) == keys(real.reaped)
         assert keys(rehearsal.kept) == keys(real.kept)
+        counts = [[(stage.before, stage.after) for stage in report.stages] for report in (rehearsal, real)]
+        assert counts == [[(4, 3), (3, 1)], [(4, 3), (3, 1)]]
 
 
 async def test_a_cleanup_goes_no_further_than_told(autojump_clock: MockClock) -> None:  # R10
