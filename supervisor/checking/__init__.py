@@ -155,8 +155,6 @@ def _feed(books: Books, event: Event) -> None:
     if stamp.at < books.at:
         books.blame(Rule.IN_TIME_ORDER, f"{stamp.at:.6g} s after {books.at:.6g} s", event)
     books.seq, books.at = stamp.seq, stamp.at
-    if books.late:
-        books.settle_late(stamp.at)
     judge = _JUDGES.get(type(event))
     if judge is not None:
         judge(books, event)

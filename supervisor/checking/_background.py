@@ -125,8 +125,7 @@ def finish(books: Books, *, over: bool) -> None:
             _still_ending(books, life)
     if books.seq is not None and not over:
         _sweeper_still_runs(books)
-    if books.late:
-        books.settle_late()
+    books.settle_late()
 
 
 def _still_ending(books: Books, life: Life) -> None:

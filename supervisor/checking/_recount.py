@@ -13,8 +13,8 @@ from ._promises import Rule, Violation
 # Sums of the same seconds in another order differ by less.
 EPSILON = 1e-6
 
-# How long before it was measured a stall may have begun, in seconds, and how long after its end it
-# may be told: the period of the beat that measures it.
+# How long before it was measured a stall may have begun, in seconds: the period of the beat that
+# measures it.
 BEAT = 0.25
 
 # A log that breaks more promises than this is not read for the next one.
@@ -166,7 +166,7 @@ class Books:
     stalls: list[tuple[float, float]] = attrs.field(factory=list[tuple[float, float]])
     """When each ended, and how long it was."""
     late: list[tuple[float, float, Violation]] = attrs.field(factory=list[tuple[float, float, Violation]])
-    """Since when, and how long was allowed: a stall told at once may still excuse it."""
+    """Since when, and how long was allowed: a stall that is yet to be told may excuse it."""
     swept_at: float = -math.inf
     """When the last round of the sweep was over, or the log began."""
     backoff: float = 0.0
@@ -184,7 +184,7 @@ class Books:
 
     def expect_by(self, since: float, allowed: float, violation: Violation) -> None:
         """What happens now was due `allowed` seconds after `since`, unless the loop stalled."""
-        if self.at > self.fair_due(since, allowed):
+        if self.at > self.fair_due(since, allowed) and len(self.late) < MOST_VIOLATIONS:
             self.late.append((since, allowed, violation))
 
     def fair_due(self, since: float, allowed: float) -> float:
@@ -203,11 +203,8 @@ class Books:
             if violation.event is not None and violation.event.stamp.at > self.fair_due(since, allowed)
         ]
 
-    def settle_late(self, now: float = math.inf) -> None:
-        """Whatever was to excuse it would have been told by now."""
-        told_at = self.late[0][2].event
-        if told_at is not None and now <= told_at.stamp.at + 2 * BEAT:
-            return
+    def settle_late(self) -> None:
+        """At the end: a stall is told when the loop is back, maybe after much else of that moment."""
         told, self.late = self.late, []
         self.violations.extend(violation for *_, violation in told)
 

@@ -71,15 +71,18 @@ def test_lost_events_are_told_once_and_judging_goes_on() -> None:
 
 
 @pytest.mark.parametrize("stalled", [True, False])
-def test_a_stall_excuses_who_is_late_even_when_it_is_told_after(stalled: bool) -> None:
+@pytest.mark.parametrize("lasted", [9.0, 29.0], ids=["one", "two in a row, told as one"])
+def test_a_stall_excuses_who_is_late_even_when_it_is_told_after(lasted: float, stalled: bool) -> None:
     story = Story()
     who = story.begin()
     story.at(10.0)
     story.end(who, since=0.0)
+    story.at(lasted + 1)
+    other = story.begin("other")
     if stalled:
-        story.tell(Stalled, 9.0)
-    story.at(20.0)
-    story.begin()
+        story.tell(Stalled, lasted)
+    story.at(50.0)
+    story.end(other)
     assert [violation.rule for violation in story.judge()] == [Rule.GRACE_ENDS] * (not stalled)
 
 
