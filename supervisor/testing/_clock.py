@@ -34,7 +34,7 @@ class SpinCost(trio.abc.Instrument):
         self._turns = 0
         self._last = clock.current_time()
 
-    def before_io_wait(self, _: float) -> None:
+    def before_io_wait(self, timeout: float) -> None:  # noqa: ARG002  # the name is Trio's
         moved = self._clock.current_time() - self._last
         self._turns = self._turns + 1 if moved < STANDS_STILL else 0
         if self._turns > SPINNING:

@@ -25,7 +25,8 @@ from supervisor import (
     Terminal,
     Verdict,
 )
-from supervisor.journal import RecordedError, _lines
+from supervisor.journal import RecordedError
+from supervisor.journal._lines import KINDS as LINE_KINDS
 from supervisor.journal._lines import (
     LONGEST_REPR,
     End,
@@ -44,7 +45,7 @@ ENDED = Terminal(STAMP, "ann", "tab", 3, Exit(ExitReason.CRASHED, "", ValueError
 
 
 def test_every_event_has_its_line() -> None:
-    assert {kind.__name__ for kind in KINDS} == set(_lines.KINDS) - {"End"}
+    assert {kind.__name__ for kind in KINDS} == set(LINE_KINDS) - {"End"}
     assert len(KINDS) >= 28
 
 
