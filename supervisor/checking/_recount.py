@@ -135,6 +135,10 @@ class Ledger:
         for life in list(self.condemned.values())[: self.allowance]:
             life.counts_nowhere = True
 
+    @property
+    def beyond_the_allowance(self) -> list[Life]:
+        return list(self.condemned.values())[self.allowance :]
+
 
 @attrs.define(eq=False)
 class Books:
@@ -255,6 +259,13 @@ class Books:
         return self.running + sum(not life.counts_nowhere for life in self.condemned.values())
 
     def process_holds_at_most(self) -> int:
-        """Slots that may count: those of the condemned are given back a moment later."""
-        fresh = sum(not life.counts_nowhere or life.condemned == self.at for life in self.condemned.values())
+        """Slots that may count: those of the condemned are given back a moment later.
+
+        So a limit that is raised and lowered at once may have given back none.
+        """
+        beyond = {id(life) for ledger in self.ledgers.values() for life in ledger.beyond_the_allowance}
+        fresh = sum(
+            not life.counts_nowhere or life.condemned == self.at or id(life) in beyond
+            for life in self.condemned.values()
+        )
         return len(self.lives) - len(self.condemned) + fresh

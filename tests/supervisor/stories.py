@@ -156,10 +156,11 @@ class Story:
             "live": len(holders),
             "condemned": 0,
             "retry_after": 1.0,
+            "user": "ann",
         }
         facts = usual | facts
-        refusal = Refusal("ann", holders=holders, stages=stages, **facts)
-        self.tell(Refused, "ann", facts["key"], refusal)
+        refusal = Refusal(holders=holders, stages=stages, **facts)
+        self.tell(Refused, facts["user"], facts["key"], refusal)
 
 
 def report(stage: Stage, **lists: tuple[Finding, ...]) -> StageReport:

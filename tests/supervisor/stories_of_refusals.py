@@ -69,6 +69,22 @@ def the_process_is_not_full(story: Story, wrong: bool) -> None:
     story.refuse(stages=stages, reason=RefusalReason.PROCESS_LIMIT, live=2)
 
 
+@breaks(Rule.NO_REFUSAL_WITH_ROOM)
+def a_limit_that_was_raised_for_a_moment_has_freed_no_slot(story: Story, wrong: bool) -> None:
+    story.spec = SupervisorSpec(process_limit=1)
+    condemned_one(story)
+    story.tell(LimitChanged, "ann", 0)
+    story.at(story.now + 1)
+    story.tell(LimitChanged, "ann", 1)
+    if not wrong:
+        story.tell(LimitChanged, "ann", 0)
+    story.at(story.now + 1)
+    story.reserve("late", 1, user="bob")
+    story.refuse(
+        stages=story.clean(user="bob"), user="bob", reason=RefusalReason.PROCESS_LIMIT, live=1, limit=1
+    )
+
+
 @breaks(Rule.NO_REFUSAL_OF_THE_LIVING)
 def one_is_refused_that_lives(story: Story, wrong: bool) -> None:
     first, second = full(story)
