@@ -36,7 +36,7 @@ async def count_in(child: Child, services: Services, clean_up: CleanUp) -> tuple
         return ()
     await services.make_room()
     report = await clean_up(Stage.LIVENESS, bound=services.spec.admission_deadline)
-    while True:  # each turn reclaims one; there are only so many
+    while True:  # each turn reclaims somebody; there are only so many
         try:
             await services.quota.admit(child.user, child.slot)
         except QuotaRefused as refused:

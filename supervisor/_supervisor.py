@@ -11,7 +11,7 @@ import trio
 
 from actors import ActorRef, ExitReason, State
 
-from ._cleanup import resumable_until
+from ._cleanup import anything_to_remove, resumable_until
 from ._errors import SupervisorClosed
 from ._events import LimitChanged, ShutdownHeld
 from ._handlers import HandlerNursery
@@ -232,13 +232,18 @@ class Supervisor:
         await self._making_room.done.wait()
 
     async def _reclaim(self) -> bool:
+        bound = self._services.spec.admission_deadline
+        convicted = [here for here in self._users.values() if anything_to_remove(here.table)]
+        if convicted:  # by evidence that came in since the last cleanup
+            await clean_up_all(convicted, until=Stage.LIVENESS, bound=bound, ask=False)
+            return True
         gone = [
             (at, here) for here in self._users.values() if (at := resumable_until(here.table)) is not None
         ]
         if not gone:
             return False
         _, here = min(gone, key=lambda found: found[0])
-        await here.clean_up(Stage.GARBAGE, needed=1, bound=self._services.spec.admission_deadline)
+        await here.clean_up(Stage.GARBAGE, needed=1, bound=bound)
         return True
 
     async def serve(self) -> None:

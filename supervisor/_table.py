@@ -48,7 +48,8 @@ class Services:
     make_room: Callable[[], Awaitable[None]]
     """Clean up after everybody, within an admission; what a full process does before it refuses."""
     reclaim: Callable[[], Awaitable[bool]]
-    """Take back the slot of the client that is gone longest; False: nobody's is."""
+    """Take back the slots of all that have turned out dead by now, else that of the client that is gone
+    longest; False: there are none."""
     jitter: random.Random = attrs.field(factory=lambda: random.Random(random.getrandbits(64)))  # noqa: S311  # dice, no secret
     """From the program's own dice: where those are seeded, every run is the same."""
     _incarnations: Iterator[int] = attrs.field(init=False, factory=lambda: itertools.count(1))

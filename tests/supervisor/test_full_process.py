@@ -19,12 +19,14 @@ from supervisor import (
     SpawnFailed,
     Stage,
     Stalled,
+    SupervisorSpec,
     Terminal,
 )
 from supervisor.testing import Healthy, MemoryTransport, ProbeAnswers, Shielded, StartHangs, WedgedForever
 
 from .harness import BUDGET, CANCEL_GRACE, Crowd, all_answer, answers, opened, settle
 
+ADMISSION = SupervisorSpec().admission_deadline
 SOCKETS = partial(Healthy, sockets=True)
 
 
@@ -115,6 +117,19 @@ async def test_the_healthy_never_give_way_and_the_refusal_says_what_was_tried(
         assert refusal.reason is RefusalReason.PROCESS_LIMIT
         assert [report.stage for report in refusal.stages] == [Stage.GARBAGE, Stage.LIVENESS]
         assert await all_answer(refs)
+
+
+async def test_who_turns_out_stuck_while_room_is_made_gives_way_too(autojump_clock: MockClock) -> None:
+    class AnswersSlowly(Healthy):
+        async def probe(self) -> None:
+            await trio.sleep(2 * ADMISSION)
+
+    async with opened(5, process_limit=2) as (supervisor, log):
+        await Crowd(supervisor, "bob").add("tab", 1, AnswersSlowly)
+        await Crowd(supervisor, "ann").add("stuck", 1, WedgedForever, at_work=True)
+        await trio.sleep(BUDGET - ADMISSION / 2)
+        assert (await Crowd(supervisor, "cid").get("tab")).created
+        assert [event.user for event in log.of(Terminal)] == ["ann"]
 
 
 async def test_spawns_that_find_the_process_full_share_one_cleanup(autojump_clock: MockClock) -> None:
