@@ -42,7 +42,7 @@ from ._cell import (
     actor_of,
 )
 from ._conflict import refuse_overwritten as refuse_overwritten
-from ._connection import Connection, ConnectionStatistics, Transport
+from ._connection import Connection, ConnectionStatistics, Frame, Transport
 from ._errors import (
     ActorCrashed,
     ActorError,
@@ -54,10 +54,13 @@ from ._errors import (
     TooManyConnections,
     TooManyThreads,
 )
+from ._group import Group
 from ._lifecycle import Exit, ExitReason, State
 from ._mailbox import DEFAULT_CAPACITY, Probe
 from ._manager import UserManager, attach, attached_to
+from ._outbox import Outbox, Sink
 from ._pulse import Phase, Pulse
+from ._rate import TokenBucket
 from ._ref import ActorRef, ActorStatistics, Request
 from ._silence import ConnectionSpec
 from ._threads import DEFAULT_THREAD_LIMIT, Threads
@@ -88,14 +91,19 @@ __all__ = [
     "Exit",
     "ExitReason",
     "Fenced",
+    "Frame",
+    "Group",
     "MailboxFull",
     "Notice",
+    "Outbox",
     "Phase",
     "Probe",
     "Pulse",
     "Request",
+    "Sink",
     "State",
     "Threads",
+    "TokenBucket",
     "TooManyConnections",
     "TooManyThreads",
     "Transport",

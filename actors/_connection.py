@@ -1,9 +1,8 @@
-"""Connection: one client's wire. Proof of life, a bounded outbox, an orderly end; no WebSocket library."""
+"""Connection: one client's wire. Proof of life, limits, an orderly end; no WebSocket library."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -11,44 +10,66 @@ import attrs
 import trio
 
 from ._errors import ConnectionClosed
-from ._silence import ConnectionSpec, Dead, Ping, Wait, next_step
+from ._keeper import Keeper
+from ._life import Life, Signs
+from ._outbox import FRAME_OVERHEAD, Outbox
+from ._rate import TokenBucket
+from ._silence import ConnectionSpec, Dead, Ping, Wait
 
 CLOSE_GOING_AWAY = 1001
+CLOSE_POLICY = 1008
 CLOSE_ERROR = 1011
 CLOSE_SLOW = 4008
 """Close code for a peer that does not read: from the range for private use."""
 CLOSE_DEAD = 1006
 """What a connection without a Close frame counts as, by RFC 6455; it is never sent."""
 
-# A message is charged this much on top of its text, so that empty ones are bounded too, in bytes.
-_MESSAGE_OVERHEAD = 64
 
-# A pinger that wakes this many seconds late was itself held up: nobody is convicted by that wait.
-_LATE = 0.5
+class Frame:
+    """A text that goes to many connections: framed once, for all whose wires take the same bytes.
 
-# A handler that does not read for so long has paused, and the answer to a ping may lie unread, in seconds.
-# A shorter gap between two `receive` is none: who polls would never find out that the peer is gone.
-_PAUSE = 0.5
+    Raises:
+      UnicodeEncodeError: no wire takes it (half a surrogate pair, say); nobody has heard anything.
+    """
+
+    __slots__ = ("_bytes", "_framing", "text")
+
+    def __init__(self, text: str) -> None:
+        text.encode()  # its speaker is to hear of it, and not all who listen
+        self.text = text
+        self._framing: Callable[[str], bytes] | None = None
+        self._bytes = b""
+
+    def by(self, framing: Callable[[str], bytes]) -> bytes:
+        """As it goes over wires with this framing."""
+        if framing is not self._framing:
+            self._framing, self._bytes = framing, framing(self.text)
+        return self._bytes
+
+    def __repr__(self) -> str:
+        return f"<Frame of {len(self.text)} characters>"
 
 
-class Transport(Protocol):
-    """What a Connection needs of a wire."""
+class Transport(Signs, Protocol):
+    """What a Connection needs of a wire, besides signs of life."""
 
     @property
-    def last_inbound(self) -> float:
-        """When a byte last came in: the only proof of life."""
+    def outbox(self) -> Outbox:
+        """Where frames go."""
         ...
 
-    async def send(self, text: str) -> None:
-        """Raises ConnectionClosed. Cancelled half way, the wire must not be used again."""
+    @property
+    def framing(self) -> Callable[[str], bytes]:
+        """Makes a frame of a text. The same function for all wires that take the same bytes."""
+        ...
+
+    @property
+    def round_trip(self) -> float | None:
+        """Of the last ping that was answered, in seconds."""
         ...
 
     async def receive(self) -> str:
         """Raises ConnectionClosed."""
-        ...
-
-    def ping_soon(self) -> None:
-        """Send something that a living peer answers, without waiting."""
         ...
 
     async def aclose(self, code: int, reason: str) -> None:
@@ -65,7 +86,11 @@ class ConnectionStatistics:
     """A snapshot of one connection."""
 
     last_inbound: float
+    """When a byte last came in, in Trio's time."""
+    round_trip: float | None
+    """Of the last ping that was answered, in seconds; None: none was needed yet."""
     queued_bytes: int
+    """Not yet taken by the wire, with some bytes on top for each message."""
     unanswered_pings: int
 
 
@@ -88,27 +113,27 @@ class Connection:
     peer: str
     _transport: Transport
     spec: ConnectionSpec = attrs.field(factory=ConnectionSpec)
-    _outbox: deque[tuple[str, int]] = attrs.field(init=False, factory=deque[tuple[str, int]])
-    _queued_bytes: int = attrs.field(init=False, default=0)
-    _pings: tuple[float, ...] = attrs.field(init=False, default=())
-    _reading_since: float = attrs.field(init=False, default=-math.inf)
-    """Since when the handler reads without a pause; silence counts from then."""
-    _paused_at: float = attrs.field(init=False, default=-math.inf)
-    """When the last `receive` ended; infinity during one."""
+    _outbox: Outbox = attrs.field(init=False)
+    _framing: Callable[[str], bytes] = attrs.field(init=False)
+    _bucket: TokenBucket = attrs.field(init=False)
+    _life: Life = attrs.field(init=False)
     _closing: ConnectionClosed | None = attrs.field(init=False, default=None)
-    _drained: trio.Event = attrs.field(init=False, factory=trio.Event)
-    _writer: trio.Event = attrs.field(init=False, factory=trio.Event)
-    _written: trio.Event = attrs.field(init=False, factory=trio.Event)
-    """Set when the writer has ended and the wire is free for the goodbye."""
     _open: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
     """Around the handler; cancelled when the connection begins to close."""
-    _pinger: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
+    _keeper: tuple[Keeper, int] | None = attrs.field(init=False, default=None)
+    _nursery: trio.Nursery | None = attrs.field(init=False, default=None)
     _at_close: dict[object, Callable[[str], None]] = attrs.field(
         init=False, factory=dict[object, Callable[[str], None]]
     )
     _at_message: dict[object, Callable[[float], None]] = attrs.field(
         init=False, factory=dict[object, Callable[[float], None]]
     )
+
+    def __attrs_post_init__(self) -> None:
+        self._outbox, self._framing = self._transport.outbox, self._transport.framing
+        self._outbox.lost, self._outbox.stall = self._lost, self.spec.stall
+        self._bucket = TokenBucket(self.spec.rate, self.spec.burst)
+        self._life = Life(self._transport, self.spec)
 
     @property
     def closed(self) -> ConnectionClosed | None:
@@ -118,37 +143,45 @@ class Connection:
     def statistics(self) -> ConnectionStatistics:
         return ConnectionStatistics(
             last_inbound=self._transport.last_inbound,
-            queued_bytes=self._queued_bytes,
-            unanswered_pings=len(self._pings),
+            round_trip=self._transport.round_trip,
+            queued_bytes=self._outbox.queued,
+            unanswered_pings=self._life.unanswered,
         )
 
     def __repr__(self) -> str:
         state = "open" if self._closing is None else f"closed {self._closing.code}"
-        return f"<Connection {self.peer} {state}, {self._queued_bytes} bytes queued>"
+        return f"<Connection {self.peer} {state}, {self._outbox.queued} bytes queued>"
 
     # Talking
 
-    def send_nowait(self, text: str) -> None:
-        """Queue a message; it leaves in order. A peer with too much unsent is cut off.
+    def send_nowait(self, message: str | Frame) -> None:
+        """Queue a message; it leaves in order, with this turn of the event loop. A peer with too much
+        unsent is cut off.
 
         Raises:
           ConnectionClosed: it is closed, or was just cut off for being slow.
         """
         if self._closing is not None:
             raise ConnectionClosed(self._closing.code, self._closing.reason)
-        size = _MESSAGE_OVERHEAD + (len(text) if text.isascii() else len(text.encode()))
-        if self._queued_bytes + size > self.spec.outbox_bytes:
-            self.abort(CLOSE_SLOW, f"too slow: {self._queued_bytes} bytes wait unread")
+        frame = message.by(self._framing) if isinstance(message, Frame) else self._framing(message)
+        size = len(frame) + FRAME_OVERHEAD
+        if self._outbox.queued + size > self.spec.outbox_bytes and self.keeps_up:
+            self._outbox.write()  # so much in one turn: it had no chance to read it yet
+        if self._outbox.queued + size > self.spec.outbox_bytes:
+            self.abort(CLOSE_SLOW, f"too slow: {self._outbox.queued} bytes wait unread")
             raise ConnectionClosed(CLOSE_SLOW, "too slow")
-        self._outbox.append((text, size))
-        self._queued_bytes += size
-        self._writer.set()
+        self._outbox.push(frame)
+
+    @property
+    def keeps_up(self) -> bool:
+        """Does it have nothing left unsent from before this turn of the event loop?"""
+        return not self._outbox.held_up
 
     async def wait_sendable(self) -> None:
         """Wait until little is unsent, or it closes: for long replies to a slow reader."""
         await trio.lowlevel.checkpoint()
-        while self._closing is None and self._queued_bytes > self.spec.outbox_bytes // 2:
-            await self._drained.wait()
+        if self._closing is None:
+            await self._outbox.wait_at_most(self.spec.outbox_bytes // 2)
 
     async def send(self, text: str) -> None:
         """As `send_nowait`, after `wait_sendable`. Cancellation: the message was not sent."""
@@ -163,34 +196,33 @@ class Connection:
         """
         if self._closing is not None:
             raise ConnectionClosed(self._closing.code, self._closing.reason)
-        if not self._reads:
-            self._reading_since = trio.current_time()
-        self._paused_at = math.inf
         try:
             message = await self._transport.receive()
         except ConnectionClosed as closed:
             self._end(closed)
             raise
-        finally:
-            self._paused_at = trio.current_time()
-        for function in self._at_message.values():
-            function(trio.current_time())
+        self._count(trio.current_time())
         return message
 
-    @property
-    def _reads(self) -> bool:
-        return trio.current_time() - self._paused_at < _PAUSE
+    def _count(self, now: float) -> None:
+        """One more message has come in; too many close the connection."""
+        if not self._bucket.take(now):
+            self.close(CLOSE_POLICY, f"more than {self.spec.rate:g} messages a second")
+            raise ConnectionClosed(CLOSE_POLICY, "too many messages")
+        for function in tuple(self._at_message.values()):
+            function(now)
 
     def check(self) -> None:
         """Ask a peer that is not heard right now for a sign of life, without waiting for `quiet`."""
-        if self._pings or self._closing is not None or not self._reads:
+        if self._closing is not None:
             return
-        if trio.current_time() - self._transport.last_inbound >= self.spec.ping_timeout:
-            try:
-                self._ping()
-            except Exception as error:  # noqa: BLE001  # whoever checks is not to suffer for it
-                self.close(CLOSE_ERROR, f"its transport failed: {error!r}")
-            self._pinger.cancel()
+        try:
+            self._life.ask(trio.current_time())
+        except Exception as error:  # noqa: BLE001  # whoever checks is not to suffer for it
+            self.close(CLOSE_ERROR, f"its transport failed: {error!r}")
+        if self._keeper is not None:
+            keeper, number = self._keeper
+            keeper.look_again(number)
 
     # Ending
 
@@ -203,7 +235,7 @@ class Connection:
         try:
             self._end(ConnectionClosed(code, reason))
         finally:
-            self._drop_outbox()
+            self._outbox.drop()
             self._transport.abort()
 
     def call_at_close(self, key: object, function: Callable[[str], None]) -> None:
@@ -225,8 +257,10 @@ class Connection:
             return
         self._closing = closed
         self._open.cancel()
-        self._writer.set()
-        self._drained.set()
+        self._outbox.ending()
+        if self._keeper is not None:
+            keeper, number = self._keeper
+            keeper.forget(number)
         failures: list[Exception] = []
         while self._at_close:
             _, function = self._at_close.popitem()
@@ -237,31 +271,48 @@ class Connection:
         if failures:
             raise failures[0]
 
-    def _drop_outbox(self) -> None:
-        self._outbox.clear()
-        self._queued_bytes = 0
+    def _lost(self, why: str, /, *, slow: bool) -> None:
+        if slow:
+            self.abort(CLOSE_SLOW, f"too slow: {why}")
+        else:
+            self.abort(CLOSE_DEAD, why)
 
     # Running
 
-    async def run(self, handler: Callable[[Connection], Awaitable[None]]) -> None:
-        """Serve the connection: its handler, its writer, its pinger. Returns when all is over.
+    async def run(
+        self, handler: Callable[[Connection], Awaitable[None]], *, keeper: Keeper | None = None
+    ) -> None:
+        """Serve the connection, with its handler. Returns when all is over.
 
         The handler is cancelled when the connection is over, and the connection closed when the
-        handler returns. A ConnectionClosed that leaves the handler is a normal end.
+        handler returns. A ConnectionClosed that leaves the handler is a normal end. `keeper` sees
+        to it that a quiet peer is pinged; without one the connection runs its own.
         """
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._write_until_closed)
-            nursery.start_soon(self._keep_alive)
+            self._nursery = nursery
+            self._outbox.serve(nursery)
+            if keeper is None:
+                keeper = Keeper()
+                nursery.start_soon(keeper.run)
             try:
+                self._keep_by(keeper)
                 await self._handle(handler)
                 self.close()
             except Exception:
                 self.close(CLOSE_ERROR, "internal error")
                 raise
             finally:
-                self.close(CLOSE_GOING_AWAY, "going away")
-                await self._say_goodbye()  # noqa: ASYNC102  # it bounds itself
-                nursery.cancel_scope.cancel()
+                try:
+                    self.close(CLOSE_GOING_AWAY, "going away")
+                finally:
+                    await self._say_goodbye()  # noqa: ASYNC102  # it bounds itself
+                    nursery.cancel_scope.cancel()
+
+    def _keep_by(self, keeper: Keeper) -> None:
+        number = keeper.watch(self)
+        self._keeper = keeper, number
+        if self._closing is not None:  # also by the first look, when the peer had left before it
+            keeper.forget(number)
 
     async def _handle(self, handler: Callable[[Connection], Awaitable[None]]) -> None:
         """Run the handler while the connection is open. Also in a group, ConnectionClosed is no error."""
@@ -274,76 +325,41 @@ class Connection:
     async def _say_goodbye(self) -> None:
         """Flush and close, bounded, also while everything around is being cancelled."""
         assert self._closing is not None
-        with trio.move_on_after(self.spec.close_grace, shield=True):
-            try:
-                await self._written.wait()
-                while self._outbox:
-                    await self._transport.send(self._outbox.popleft()[0])
-                await self._transport.aclose(self._closing.code, self._closing.reason)
-            except ConnectionClosed:
-                self._drop_outbox()
-        self._transport.abort()
-
-    async def _write_until_closed(self) -> None:
-        """The only writer until the connection begins to close."""
         try:
-            while self._closing is None:
-                while self._outbox and self._closing is None:
-                    await self._write_one()
-                if self._closing is None:
-                    self._writer = trio.Event()
-                    await self._writer.wait()
+            with trio.move_on_after(self.spec.close_grace, shield=True):
+                await self._outbox.flush()
+                await self._transport.aclose(self._closing.code, self._closing.reason)
+        except ConnectionClosed:
+            self._outbox.drop()
         finally:
-            self._written.set()
+            self._transport.abort()
 
-    async def _write_one(self) -> None:
-        text, size = self._outbox.popleft()
-        with trio.move_on_after(self.spec.stall) as stalled:
-            try:
-                await self._transport.send(text)
-            except ConnectionClosed as closed:
-                self._end(closed)
-            except trio.Cancelled:
-                self._transport.abort()  # a torn frame: whatever followed would be taken for its rest
-                raise
-            finally:
-                self._queued_bytes -= size
-                self._drained.set()
-                self._drained = trio.Event()
-        if stalled.cancelled_caught:
-            self.abort(CLOSE_SLOW, f"too slow: nothing was read for {self.spec.stall:g} s")
+    def keep_alive(self, *, late: float) -> float:
+        """Ping a quiet peer, and cut it off when it stays silent; when to look again.
 
-    async def _keep_alive(self) -> None:
-        """Ping a quiet peer, and cut it off when it stays silent. Silence counts only while we read."""
+        Silence counts only while we read. A look that is late itself convicts nobody.
+        """
+        try:
+            return self._keep_alive(late)
+        except Exception as error:  # noqa: BLE001  # one connection's trouble is nobody else's
+            self._crash(error)
+            return math.inf
+
+    def _crash(self, error: Exception) -> None:
+        async def fail() -> None:  # noqa: ASYNC124  # as a nursery wants it
+            raise error
+
+        assert self._nursery is not None
+        self._nursery.start_soon(fail)
+
+    def _keep_alive(self, late: float) -> float:
         while self._closing is None:
-            step = self._step()
-            match step:
+            now = trio.current_time()
+            match self._life.step(now, late=late):
                 case Ping():
-                    self._ping()
+                    self._life.ping(now)
                 case Dead(silent_for):
                     self.abort(CLOSE_DEAD, f"silent for {silent_for:.0f} s, two pings unanswered")
                 case Wait(until):
-                    await self._wait_until(until)
-
-    def _step(self) -> Wait | Ping | Dead:
-        now = trio.current_time()
-        if not self._reads:
-            self._pings = ()
-            return Wait(now + self.spec.quiet)
-        heard = max(self._transport.last_inbound, self._reading_since)
-        if self._pings and self._transport.last_inbound >= self._pings[0]:
-            self._pings = ()
-        return next_step(last_inbound=heard, pings=self._pings, spec=self.spec, now=now)
-
-    def _ping(self) -> None:
-        self._pings = (*self._pings, trio.current_time())
-        self._transport.ping_soon()
-
-    async def _wait_until(self, until: float) -> None:
-        """Sleep; when woken late, restart the clock of the ping that was being waited for."""
-        with self._pinger:
-            await trio.sleep_until(until)
-        self._pinger = trio.CancelScope()
-        now = trio.current_time()
-        if now - until > _LATE and self._pings:
-            self._pings = (*self._pings[:-1], now)
+                    return until
+        return math.inf

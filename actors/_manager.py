@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
@@ -11,8 +11,9 @@ import trio
 
 from ._actor import Actor
 from ._cell import ActorCell, Attached, Detached
-from ._connection import Connection
+from ._connection import Connection, Frame
 from ._errors import ActorStopped, ConnectionClosed, TooManyConnections
+from ._group import send_or_close
 from ._lifecycle import Exit, ExitReason, accepts_mail
 from ._ref import ActorRef
 
@@ -39,11 +40,14 @@ class UserManager(Actor[M]):
         """Those attached now, in order of arrival."""
         return attached_to(self.ref)
 
-    def push(self, text: str) -> None:
-        """Send to every connection, without blocking; one that does not keep up is cut off."""
+    def broadcast(self, message: str | Frame) -> None:
+        """Send to all connections of this session, without blocking; one that is too slow is cut off.
+
+        Raises as Frame does.
+        """
+        frame = message if isinstance(message, Frame) else Frame(message)
         for connection in self.connections:
-            with suppress(ConnectionClosed):  # a slow peer cuts off only itself, and `attach` tells
-                connection.send_nowait(text)
+            send_or_close(connection, frame)
 
     def bind(self, cell: ActorCell) -> None:
         super().bind(cell)

@@ -13,9 +13,13 @@ class ConnectionSpec:
     """The durations (seconds) and sizes (bytes) of one connection."""
 
     outbox_bytes: int = 256 * 1024
-    """More than that unsent: the peer is slow and is cut off."""
+    """More than that unsent: the peer is slow and is cut off. A screenful of a busy room, ten times."""
     stall: float = 10.0
-    """One message that cannot be written for so long: the same."""
+    """Nothing can be written for so long: the same. A tunnel, or a phone that changes its cell."""
+    rate: float = 5.0
+    """Messages a second that may come in, in the long run; more close with 1008. Nobody types so fast."""
+    burst: int = 100
+    """And so many at once: a page that comes back joins its rooms and sends what was left unsent."""
     quiet: float = 20.0
     """No inbound byte for so long: ping."""
     ping_timeout: float = 2.0

@@ -11,18 +11,23 @@ trio-websocket takes any `trio.abc.Stream`: ours is a Wire.
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+import ssl
+from collections.abc import Awaitable, Callable, Collection, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import attrs
 import trio
 import trio_websocket
+import wsproto.events
 import wsproto.utilities
+from wsproto.frame_protocol import FrameProtocol
 
 from ._connection import Connection
 from ._errors import ConnectionClosed
+from ._keeper import Keeper
+from ._outbox import Outbox
 from ._silence import ConnectionSpec
 from ._wire import Wire
 
@@ -33,10 +38,29 @@ class WebSocketSpec:
 
     path: str = "/ws"
     message_bytes: int = 64 * 1024
-    """A larger message closes the connection with 1009. Text is counted in characters."""
+    """A larger message closes the connection with 1009; OWASP's advice. Text is counted in characters."""
     handshake: float = 10.0
-    """From accept to the end of the opening handshake; a silent client holds nothing longer."""
+    """From accept to the end of the opening handshake; a silent client holds nothing longer. Slow
+    radio links need some seconds. Its headers may have 16 KiB, which is h11's limit."""
+    handshakes: int = 512
+    """So many at once; of more, the oldest is cut off. Real clients are through in a moment, and those
+    that only want to hold places hold them longest."""
+    origins: Collection[str] | None = None
+    """Web pages from which one may connect, exactly as browsers say it (`https://chat.example`);
+    None: pages of the same host and port. Others get 403, so that no foreign page speaks in a
+    user's name. A client that names no origin is no browser, and passes."""
+    send_buffer: int = 128 * 1024
+    """What the kernel holds of a peer that does not read; by itself it would take megabytes."""
     connection: ConnectionSpec = attrs.field(factory=ConnectionSpec)
+
+    @property
+    def flood_bytes(self) -> int:
+        """What may come in without a whole message, in bytes: empty fragments are no message, ever.
+
+        Three whole messages, of characters of four bytes, can be on their way to a handler that
+        is busy; and some control frames.
+        """
+        return 3 * 4 * self.message_bytes + 16 * 1024
 
 
 class HandlerNursery(Protocol):
@@ -55,32 +79,45 @@ Handler = Callable[[Connection], Awaitable[None]]
 
 # Messages that wait between trio-websocket's reader and ours; a full queue stops the reader, and
 # so, through TCP, the peer.
-_INBOUND_QUEUE = 4
+_INBOUND_QUEUE = 1
 
-# The kernel gives up on a peer that acknowledges nothing for so long, in milliseconds.
+# The kernel gives up on a peer that acknowledges nothing for so long, in milliseconds, and begins
+# to ask a quiet one for a sign of life after so many seconds.
 _TCP_USER_TIMEOUT = 10_000
+_TCP_KEEPIDLE = 15
+
+_CLOSE_TOO_BIG = 1009
+
+# What trio-websocket would close with by itself; nothing can be said any more.
+_ABNORMAL = 1006
 
 
-async def serve_websocket(  # noqa: ASYNC128  # `serve_listeners` calls `started`
+async def serve_websocket(  # noqa: PLR0913  # what a server needs, by name
     handler: Handler,
     port: int,
     *,
     host: str = "127.0.0.1",
     spec: WebSocketSpec | None = None,
+    ssl_context: ssl.SSLContext | None = None,
     handler_nursery: HandlerNursery,
     task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Accept WebSocket connections on a TCP port and run `handler` for each, until cancelled.
 
-    Cancellation: stops accepting; connections live on in `handler_nursery`.
-    Start protocol: gives the listeners, so that port 0 can be looked up.
+    With `ssl_context` they are of TLS. Cancellation: stops accepting; connections live on in
+    `handler_nursery`. Start protocol: gives the listeners, so that port 0 can be looked up.
     """
+    spec = spec or WebSocketSpec()
     listeners = await trio.open_tcp_listeners(port, host=host)
     for listener in listeners:
-        _tune(listener.socket)
-    await serve_listeners(
-        handler, listeners, spec=spec, handler_nursery=handler_nursery, task_status=task_status
-    )
+        _tune(listener.socket, spec)
+    accepting: Sequence[trio.abc.Listener[Any]] = listeners
+    if ssl_context is not None:
+        accepting = [trio.SSLListener(listener, ssl_context) for listener in listeners]
+    async with trio.open_nursery() as nursery:
+        serve = partial(serve_listeners, handler, accepting, spec=spec, handler_nursery=handler_nursery)
+        await nursery.start(serve)
+        task_status.started(listeners)
 
 
 L = TypeVar("L", bound=trio.abc.Listener[Any])
@@ -94,38 +131,91 @@ async def serve_listeners(  # noqa: ASYNC128  # Trio's calls `started`
     handler_nursery: HandlerNursery,
     task_status: trio.TaskStatus[list[L]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """As `serve_websocket`, on listeners of one's own: of any half-closeable streams.
+    """As `serve_websocket`, on listeners of one's own.
 
     A stream that has a method `abort()`, a reset without waiting, is cut off by it.
     """
-    serve_one = partial(serve_stream, handler=handler, spec=spec or WebSocketSpec())
-    await trio.serve_listeners(
-        serve_one,
-        list(listeners),
-        handler_nursery=handler_nursery,  # type: ignore[arg-type]  # documented: any `start_soon`
-        task_status=task_status,
-    )
+    keeper = Keeper()
+    door = _Door(spec or WebSocketSpec(), keeper)
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(keeper.run)
+            await trio.serve_listeners(
+                partial(door.serve, handler),
+                list(listeners),
+                handler_nursery=handler_nursery,  # type: ignore[arg-type]  # documented: any `start_soon`
+                task_status=task_status,
+            )
+    finally:  # the keeper has stopped there: no two may run at once
+        if door.close():  # those that live on are kept an eye on
+            handler_nursery.start_soon(keeper.run, name="keeper of the last connections")
 
 
-async def serve_stream(
-    stream: trio.abc.HalfCloseableStream, *, handler: Handler, spec: WebSocketSpec
-) -> None:
+async def serve_stream(stream: trio.abc.Stream, *, handler: Handler, spec: WebSocketSpec) -> None:
     """Serve one client on a connected stream, from the handshake to the end.
 
     What a client can do to the wire ends quietly here; what the handler raises leaves.
     """
-    wire = Wire(stream)
-    crash: list[Exception] = []
-    try:
-        async with trio.open_nursery() as nursery:
-            await _handshake_and_run(wire, nursery, _noting(handler, crash), spec)
-            nursery.cancel_scope.cancel()
-    except* _CLIENT_FAULTS:
-        pass
-    finally:
-        await trio.aclose_forcefully(wire)
-    if crash:
-        raise crash[0]
+    await _Door(spec).serve(handler, stream)
+
+
+@attrs.define(eq=False)
+class _Door:
+    """What the connections of one listener share."""
+
+    spec: WebSocketSpec
+    keeper: Keeper | None = None
+    """Without, each connection runs its own."""
+    _entering: dict[trio.CancelScope, None] = attrs.field(init=False, factory=dict[trio.CancelScope, None])
+    """The opening handshakes under way, the oldest first."""
+    _serving: int = attrs.field(init=False, default=0)
+    _closed: bool = attrs.field(init=False, default=False)
+
+    async def serve(self, handler: Handler, stream: trio.abc.Stream) -> None:
+        """Serve one client, see `serve_stream`."""
+        self._serving += 1
+        try:
+            await self._serve(handler, stream)
+        finally:
+            self._serving -= 1
+            if self._closed and not self._serving and self.keeper is not None:
+                self.keeper.end()
+
+    def close(self) -> bool:
+        """Nobody new comes. Is anybody still here?"""
+        self._closed = True
+        return self._serving > 0
+
+    async def _serve(self, handler: Handler, stream: trio.abc.Stream) -> None:
+        wire = Wire(stream, flood=self.spec.flood_bytes)
+        crash: list[Exception] = []
+        try:
+            async with trio.open_nursery() as nursery:
+                wire.outbox.serve(nursery)
+                await _handshake_and_run(wire, nursery, _noting(handler, crash), self)
+                nursery.cancel_scope.cancel()
+        except* _CLIENT_FAULTS:
+            pass
+        finally:
+            await trio.aclose_forcefully(wire)
+        if crash:
+            raise crash[0]
+
+    @contextmanager
+    def entering(self, wire: Wire) -> Generator[None]:
+        """Bounds an opening handshake: in time, by its wire's end, and by the number of others."""
+        if len(self._entering) >= self.spec.handshakes:
+            oldest = next(iter(self._entering))
+            del self._entering[oldest]  # the next to come is not to cancel the same one again
+            oldest.cancel()
+        with trio.move_on_after(self.spec.handshake) as scope:
+            self._entering[scope] = None
+            wire.at_end = scope.cancel
+            try:
+                yield
+            finally:
+                wire.at_end = None
+                self._entering.pop(scope, None)
 
 
 _CLIENT_FAULTS = (
@@ -134,6 +224,7 @@ _CLIENT_FAULTS = (
     trio.BrokenResourceError,
     trio.ClosedResourceError,
     wsproto.utilities.ProtocolError,
+    UnicodeError,  # of headers that are not ASCII
 )
 """What a peer causes by garbage, a reset, or a bad moment; trio-websocket lets each of them escape."""
 
@@ -154,16 +245,15 @@ def _noting(handler: Handler, crash: list[Exception]) -> Handler:
     return noted
 
 
-async def _handshake_and_run(
-    wire: Wire, nursery: trio.Nursery, handler: Handler, spec: WebSocketSpec
-) -> None:
+async def _handshake_and_run(wire: Wire, nursery: trio.Nursery, handler: Handler, door: _Door) -> None:
     websocket = None
-    with trio.move_on_after(spec.handshake):
-        websocket = await _handshake(wire, nursery, spec)
+    with door.entering(wire):
+        websocket = await _handshake(wire, nursery, door.spec)
     if websocket is None:
         return
-    connection = Connection(wire.peer, _Transport(websocket, wire, nursery), spec.connection)
-    await connection.run(handler)
+    wire.last_words = partial(_last_words, websocket, wire)
+    connection = Connection(wire.peer, _Transport(websocket, wire), door.spec.connection)
+    await connection.run(handler, keeper=door.keeper)
 
 
 async def _handshake(
@@ -174,19 +264,61 @@ async def _handshake(
     )
     if request.path.partition("?")[0] != spec.path:
         await request.reject(404, body=b"no WebSocket here\n")
-        return None
-    return await request.accept()
+    elif not _welcome(request.headers, _host_of(request), spec.origins):
+        await request.reject(403, body=b"not from this origin\n")
+    else:
+        return await request.accept()
+    await wire.outbox.flush()
+    return None
 
 
-def _tune(listening: trio.socket.SocketType) -> None:
+def _host_of(request: trio_websocket.WebSocketRequest) -> bytes:
+    """Its Host header, as a browser would name it in an Origin; wsproto takes it out of the others."""
+    event: wsproto.events.Request = request._event  # type: ignore[attr-defined,unused-ignore]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+    return event.host.encode("idna").lower()
+
+
+def _welcome(headers: Sequence[tuple[bytes, bytes]], host: bytes, origins: Collection[str] | None) -> bool:
+    """May a page from there connect? Schemes are not compared: behind a proxy we do not know ours."""
+    said = [value for name, value in headers if name.lower() == b"origin"]
+    if origins is not None:
+        return all(value.decode("latin-1") in origins for value in said)
+    return all(host != b"" and value.lower().partition(b"://")[2] == host for value in said)
+
+
+def _last_words(websocket: trio_websocket.WebSocketConnection, wire: Wire) -> bytes:
+    """The Close frame for a peer that broke the protocol: trio-websocket sends none."""
+    closed = websocket.closed
+    if wire.flooded:
+        return _close_frame(_CLOSE_TOO_BIG, _FLOODED)
+    if closed is None or closed.code == _ABNORMAL:
+        return b""
+    return _close_frame(closed.code, closed.reason or "")
+
+
+_FLOODED = "too many bytes, and no message"
+
+
+def _close_frame(code: int, reason: str) -> bytes:
+    return bytes(FrameProtocol(client=False, extensions=[]).close(code, reason))
+
+
+def _text_frame(text: str) -> bytes:
+    """The same for every peer: a server masks nothing, and trio-websocket negotiates no extension."""
+    return bytes(FrameProtocol(client=False, extensions=[]).send_data(text, fin=True))
+
+
+_PING_FRAME = bytes(FrameProtocol(client=False, extensions=[]).ping())
+
+
+def _tune(listening: trio.socket.SocketType, spec: WebSocketSpec) -> None:
     """Accepted sockets inherit this: the kernel, too, gives up on peers that are gone."""
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, spec.send_buffer)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_USER_TIMEOUT)
-
-
-# Pings that wait for their pong on one connection: a peer that answers none costs no more.
-_PINGS_OUT = 2
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _TCP_KEEPIDLE)
 
 
 @attrs.define(eq=False)
@@ -195,38 +327,49 @@ class _Transport:
 
     _websocket: trio_websocket.WebSocketConnection
     _wire: Wire
-    _nursery: trio.Nursery
-    _pings_out: int = attrs.field(init=False, default=0)
+
+    @property
+    def outbox(self) -> Outbox:
+        return self._wire.outbox
+
+    @property
+    def framing(self) -> Callable[[str], bytes]:
+        return _text_frame
 
     @property
     def last_inbound(self) -> float:
         return self._wire.last_inbound
 
-    async def send(self, text: str) -> None:
-        try:
-            await self._websocket.send_message(text)
-        except trio_websocket.ConnectionClosed as closed:
-            raise _translated(closed) from None
+    @property
+    def round_trip(self) -> float | None:
+        return self._wire.round_trip
+
+    @property
+    def read_since(self) -> float | None:
+        return self._wire.read_since
+
+    @property
+    def taken(self) -> int:
+        return self._wire.taken
+
+    @property
+    def has_left(self) -> bool | None:
+        return self._wire.has_left
 
     async def receive(self) -> str:
         try:
             message = await self._websocket.get_message()
         except trio_websocket.ConnectionClosed as closed:
+            if self._wire.flooded:
+                raise ConnectionClosed(_CLOSE_TOO_BIG, _FLOODED) from None
             raise _translated(closed) from None
+        self._wire.message_taken()
         if isinstance(message, bytes):
             raise ConnectionClosed(1003, "only text is spoken here")
         return message
 
     def ping_soon(self) -> None:
-        # A ping() whose pong never comes never returns; it ends with the connection.
-        if self._pings_out < _PINGS_OUT:
-            self._pings_out += 1
-            self._nursery.start_soon(self._ping)
-
-    async def _ping(self) -> None:
-        with suppress(trio_websocket.ConnectionClosed):
-            await self._websocket.ping()
-            self._pings_out -= 1
+        self._wire.ping(_PING_FRAME)
 
     async def aclose(self, code: int, reason: str) -> None:
         await self._websocket.aclose(code, reason)  # wsproto cuts the reason to what a frame holds

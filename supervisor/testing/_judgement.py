@@ -84,11 +84,11 @@ def judge_stage(stage: Stage, *, good: Container[str]) -> Iterator[str]:
 
 
 def _slack(stage: Stage) -> float:
-    """How late anything may be, since some take time."""
+    """How late anything may be, since some take time, at worst one right after the other."""
     actors = [actor for _, actor in stage.made.values()]
-    if any(isinstance(actor, BlocksLoop) and actor.worked for actor in actors):
-        return UNTOLD_STALL
-    return SLACK * max(1, sum(isinstance(actor, Spins) for actor in actors))
+    stalls = sum(actor.worked for actor in actors if isinstance(actor, BlocksLoop))
+    spinners = sum(isinstance(actor, Spins) for actor in actors)
+    return UNTOLD_STALL * stalls + SLACK * max(1, spinners)
 
 
 def _innocents(stage: Stage, good: Container[str]) -> Iterator[str]:

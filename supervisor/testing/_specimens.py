@@ -286,7 +286,7 @@ class LiesAboutHealth(WedgedForever):
 
     async def _boast(self) -> None:
         while True:  # whatever its own task does
-            self.push("all is well")
+            self.broadcast("all is well")
             await trio.sleep(1)
 
 

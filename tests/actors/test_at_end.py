@@ -41,7 +41,7 @@ class Holder(UserManager[object]):
     async def handle(self, message: object) -> None:
         if isinstance(message, Exception):
             raise message
-        self.push(str(message))
+        self.broadcast(str(message))
 
 
 class Restless(Actor[int]):

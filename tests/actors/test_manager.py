@@ -38,7 +38,7 @@ class Megaphone(UserManager[str | Exception]):
     async def handle(self, message: str | Exception) -> None:
         if isinstance(message, Exception):
             raise message
-        self.push(message)
+        self.broadcast(message)
 
 
 async def connect(
@@ -179,7 +179,7 @@ async def test_a_push_is_no_activity(autojump_clock: MockClock) -> None:
 
         async def tick(self) -> None:
             while True:
-                self.push("tick")
+                self.broadcast("tick")
                 await trio.sleep(1)
 
     async with open_stage() as stage:
@@ -217,7 +217,7 @@ async def test_a_crash_closes_the_connections_with_an_error(autojump_clock: Mock
 async def test_a_stopping_manager_can_still_push_its_last_words(autojump_clock: MockClock) -> None:
     class Polite(Megaphone):
         async def on_stop(self) -> None:
-            self.push("goodbye")
+            self.broadcast("goodbye")
 
     async with open_stage() as stage:
         ref = await stage.start(Polite)

@@ -78,6 +78,7 @@ async def test_a_message_starts_the_clock_anew(autojump_clock: MockClock) -> Non
 
 async def test_while_we_do_not_read_nobody_is_convicted(autojump_clock: MockClock) -> None:
     wire = PaperWire()
+    wire.read_since = None
     connection = Connection("it", wire)
     async with served(connection, idle):
         await trio.sleep(1000)
@@ -87,46 +88,60 @@ async def test_while_we_do_not_read_nobody_is_convicted(autojump_clock: MockCloc
 
 async def test_silence_counts_from_when_we_began_to_read(autojump_clock: MockClock) -> None:
     wire = PaperWire()
-
-    async def read_late(connection: Connection) -> None:
+    wire.read_since = None
+    async with served(Connection("it", wire)):
         await trio.sleep(30)
-        await listen(connection)
-
-    async with served(Connection("it", wire), read_late):
-        pass
+        wire.read_since = 30
     assert wire.pinged[0] >= 50
     assert trio.current_time() >= 56
 
 
-async def test_one_who_reads_by_polling_finds_the_dead_too(autojump_clock: MockClock) -> None:
-    wire = PaperWire()
-
-    async def poll(connection: Connection) -> None:
-        while True:
-            with trio.move_on_after(5):
-                await connection.receive()
-            await trio.sleep(0.1)
-
-    async with served(Connection("it", wire), poll):
+async def test_who_is_read_is_cut_off_though_his_handler_hears_nobody(autojump_clock: MockClock) -> None:
+    async with served(Connection("it", PaperWire()), idle):
         pass
     assert trio.current_time() == pytest.approx(26 + PAST)
 
 
 async def test_a_pause_while_a_ping_is_out_convicts_nobody(autojump_clock: MockClock) -> None:
-    """The handler works on a message while a ping is unanswered: the pong could not be seen."""
+    """What came in fills our queue while a ping is unanswered: the pong could not be seen."""
     wire = PaperWire()
     connection = Connection("it", wire)
-
-    async def read_then_work(connection: Connection) -> None:
-        await connection.receive()
-        await trio.sleep(100)
-
-    async with served(connection, read_then_work):
+    async with served(connection):
         await trio.sleep(20.5)
-        wire.say("a lot of work")
+        wire.read_since = None
         await trio.sleep(50)
         assert (wire.pinged, connection.closed) == ([20], None)
         connection.close()
+
+
+async def test_a_ping_behind_what_is_taken_bit_by_bit_is_waited_for(autojump_clock: MockClock) -> None:
+    wire = PaperWire()
+    connection = Connection("it", wire)
+    async with served(connection):
+        connection.send_nowait("x" * 80)
+        for taken in range(80):
+            wire.taken = taken
+            await trio.sleep(1)
+        assert (connection.closed, wire.pinged) == (None, [20])
+    assert trio.current_time() <= 80 + 2 + 2 + 4 + PAST, "and no longer than he takes something"
+
+
+async def test_what_is_taken_after_a_ping_proves_nothing(autojump_clock: MockClock) -> None:
+    wire = PaperWire()
+    connection = Connection("it", wire)
+
+    async def chatter(connection: Connection) -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listen, connection)
+            while True:
+                wire.taken = wire.outbox.pushed
+                connection.send_nowait("tick")
+                await trio.sleep(1)
+
+    async with served(connection, chatter):
+        pass
+    assert wire.pinged == [20, 22]
+    assert trio.current_time() == pytest.approx(26 + PAST)
 
 
 async def test_an_observer_who_was_late_starts_again(mock_clock: MockClock) -> None:
@@ -173,7 +188,9 @@ async def test_check_leaves_one_just_heard_or_not_read_alone(autojump_clock: Moc
         connection.close()
         connection.check()
         assert wire.pinged == []
-    unread = Connection("it", PaperWire())
+    not_read = PaperWire()
+    not_read.read_since = None
+    unread = Connection("it", not_read)
     async with served(unread, idle):
         await trio.sleep(5)
         unread.check()

@@ -99,9 +99,33 @@ async def test_a_handler_that_reads_nothing_for_long_convicts_nobody(autojump_cl
     async with served(work) as stream:
         client = RawClient(stream)
         await client.shake_hands()
+        for text in "more than the queue takes":
+            await client.say(text)
         await client.read_to_the_end()
         assert client.close_codes == [1000]
     assert 1000 <= trio.current_time() <= 1001
+
+
+async def test_one_whose_pongs_lie_behind_what_we_have_not_worked_off_stays(
+    autojump_clock: MockClock,
+) -> None:
+    heard: list[str] = []
+
+    async def be_slow(connection: Connection) -> None:
+        while True:
+            heard.append(await connection.receive())
+            await trio.sleep(0.3)
+
+    async with served(be_slow) as stream, trio.open_nursery() as nursery:
+        anything: Any = stream
+        client = await trio_websocket.wrap_client_stream(nursery, anything, "memory", "/ws")
+        texts = [f"{number}" for number in range(100)]
+        for text in texts:
+            await client.send_message(text)
+        await trio.sleep(100)
+        assert client.closed is None
+        assert heard == texts
+        await client.aclose()
 
 
 async def test_a_ping_amid_our_close_ends_quietly(autojump_clock: MockClock) -> None:

@@ -7,7 +7,10 @@ import math
 import attrs
 import trio
 
-from actors import ConnectionClosed
+from actors import ConnectionClosed, Outbox
+
+# Stands after each message.
+END = "\0"
 
 
 @attrs.define(eq=False)
@@ -20,12 +23,17 @@ class PaperWire:
     log: list[object] = attrs.field(init=False, factory=list[object])
     sent: list[str] = attrs.field(init=False, factory=list[str])
     pinged: list[float] = attrs.field(init=False, factory=list[float])
-    torn: bool = attrs.field(init=False, default=False)
-    """A message was cut half way: whatever follows is a mistake."""
     cut: trio.Event = attrs.field(init=False, factory=trio.Event)
     last_inbound: float = attrs.field(init=False, factory=trio.current_time)
     _reads: trio.Event = attrs.field(init=False, factory=trio.Event)
-    _sending: bool = attrs.field(init=False, default=False)
+    read_since: float | None = attrs.field(init=False, default=-math.inf)
+    """Somebody always waits for what comes in, unless a test says otherwise."""
+    taken: int = attrs.field(init=False, default=0)
+    """Bytes, as a kernel would tell."""
+    round_trip: float | None = attrs.field(init=False, default=None)
+    has_left: bool | None = attrs.field(init=False, default=False)
+    outbox: Outbox = attrs.field(init=False)
+    _writing: bool = attrs.field(init=False, default=False)
     _inbound: tuple[trio.MemorySendChannel[str], trio.MemoryReceiveChannel[str]] = attrs.field(
         init=False, factory=lambda: trio.open_memory_channel[str](math.inf)
     )
@@ -33,6 +41,7 @@ class PaperWire:
 
     def __attrs_post_init__(self) -> None:
         self._reads.set()
+        self.outbox = Outbox(self)
 
     # The peer
 
@@ -54,22 +63,32 @@ class PaperWire:
         self._goodbye = ConnectionClosed(code, reason)
         self._inbound[0].close()
 
-    # The Transport
+    # As the Outbox needs it
 
-    async def send(self, text: str) -> None:
-        self._check()
-        assert not self._sending, "two messages at once"
-        self._sending = True
+    def write_now(self, data: bytes) -> int:
+        if self.cut.is_set():
+            raise trio.BrokenResourceError("cut")
+        if not self._reads.is_set():
+            return 0
+        texts = data.decode().split(END)[:-1]
+        self.log.extend(texts)
+        self.sent.extend(texts)
+        return len(data)
+
+    async def write_some(self, data: bytes) -> int:
+        assert not self._writing, "two writers at once"
+        self._writing = True
         try:
             await self._reads.wait()
-        except trio.Cancelled:
-            self.torn = True
-            raise
         finally:
-            self._sending = False
-        self._check()
-        self.log.append(text)
-        self.sent.append(text)
+            self._writing = False
+        return self.write_now(data)
+
+    # As the Connection needs it
+
+    @staticmethod
+    def framing(text: str) -> bytes:
+        return f"{text}{END}".encode()
 
     async def receive(self) -> str:
         try:
@@ -83,7 +102,8 @@ class PaperWire:
             self.pong()
 
     async def aclose(self, code: int, reason: str) -> None:
-        self._check()
+        if self.cut.is_set():
+            raise ConnectionClosed(1006, "cut")
         self.log.append((code, reason))
         await trio.sleep(self.handshake)
 
@@ -93,8 +113,3 @@ class PaperWire:
             self.cut.set()
             self._reads.set()
             self._inbound[1].close()
-
-    def _check(self) -> None:
-        if self.cut.is_set():
-            raise ConnectionClosed(1006, "cut")
-        assert not self.torn, "the wire was used after a torn message"

@@ -40,7 +40,7 @@ class PushesAtEnd(Healthy):
         self.ref.cell.call_at_end("goodbye", self.goodbye)
 
     def goodbye(self, _: object) -> None:
-        self.push("x" * 1_000_000)
+        self.broadcast("x" * 1_000_000)
         raise OSError("goodbye")
 
 
