@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -19,7 +21,8 @@ from supervisor.journal import JournalError
 
 from .history import StorageError
 from .protocol import NAME_RULE, Name
-from .server import HOST, SWEEP_PERIOD, ChatSpec, PortError, Running, first_error, serve_chat
+from .server import SWEEP_PERIOD, ChatSpec, PortError, Running, first_error, serve_chat
+from .tls import TlsError, load_tls
 from .tokens import SecretError, Tokens, load_secret
 
 # Everything is bounded well within this. Should the process still be here then, in seconds, it
@@ -30,15 +33,19 @@ DEAD_MAN = 15.0
 WATCHDOG = 0.2
 
 
-def main() -> int:
-    """The command line; gives the exit status."""
-    options = _parser().parse_args()
+def main(change: Callable[[ChatSpec], ChatSpec] = lambda spec: spec) -> int:
+    """The command line; gives the exit status. `change` has the last word on what is served."""
+    parser = _parser()
+    options = parser.parse_args()
+    if (options.certfile is None) != (options.keyfile is None):
+        parser.error("--certfile and --keyfile go together: give both, or none")
     try:
+        tls = load_tls(options.certfile, options.keyfile) if options.certfile is not None else None
         secret = load_secret(options.database, os.environ)
         if options.command == "token":
             sys.stdout.write(Tokens(secret).issue(options.name) + "\n")
             return 0
-    except (SecretError, OSError) as error:
+    except (SecretError, TlsError, OSError) as error:
         return _fail(str(error))
     spec = ChatSpec(
         database=options.database,
@@ -46,15 +53,17 @@ def main() -> int:
         http_port=options.http_port,
         ws_port=options.ws_port,
         limit=options.limit,
+        tls=tls,
         journal=options.journal,
         supervisor=SupervisorSpec(sweep_period=SWEEP_PERIOD, watchdog=WATCHDOG, dead_man=DEAD_MAN),
     )
-    return _serve(spec)
+    return _serve(change(spec))
 
 
 def _serve(spec: ChatSpec) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     problem = ""
+    collect_less()
     try:
         trio.run(_run, spec, restrict_keyboard_interrupt_to_checkpoints=True)
     except* (StorageError, PortError, JournalError) as errors:
@@ -62,6 +71,18 @@ def _serve(spec: ChatSpec) -> int:
     except* KeyboardInterrupt:
         problem = "interrupted twice: ended without waiting"
     return _fail(problem) if problem else 0
+
+
+def collect_less() -> None:
+    """Have Python look for cycles less often, and no more at what was imported.
+
+    A full room makes thousands of objects at once, none of them a cycle; by itself Python looks
+    after every 700 new ones, at all there are. The numbers are of a measurement; they only trade
+    some memory for time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 50)
 
 
 async def _run(spec: ChatSpec) -> None:
@@ -81,8 +102,8 @@ async def _run(spec: ChatSpec) -> None:
 def _announce(running: Running) -> None:
     """Say where it is; the last line is for programs."""
     lines = (
-        f"Chat:      http://{HOST}:{running.http_port}/",
-        f"WebSocket: ws://{HOST}:{running.ws_port}/ws",
+        f"Chat:      {running.page_url}",
+        f"WebSocket: {running.ws_url}",
         "Ctrl-C ends it.",
         json.dumps({"http": running.http_port, "ws": running.ws_port}),
     )
@@ -101,6 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--http-port", type=_port, default=8000, help="the page (0: any free; default 8000)")
     parser.add_argument("--ws-port", type=_port, default=8765, help="WebSockets (0: any free; default 8765)")
     parser.add_argument("--limit", type=_limit, default=20, help="sessions per user (default 20)")
+    tls = "and its key, as files in PEM: then the page is https:// and the WebSocket wss://"
+    parser.add_argument("--certfile", type=Path, metavar="FILE", help="a certificate (with its chain)")
+    parser.add_argument("--keyfile", type=Path, metavar="FILE", help=tls)
     parser.add_argument("--journal", type=Path, metavar="FILE", help="write all that happens to a new file")
     commands = parser.add_subparsers(dest="command", metavar="token NAME")
     token = commands.add_parser("token", help="print a token for a script, and exit")

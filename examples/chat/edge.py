@@ -13,6 +13,7 @@ from actors import (
     ActorRef,
     ActorStopped,
     Connection,
+    TokenBucket,
     TooManyConnections,
     attach,
 )
@@ -26,6 +27,7 @@ from supervisor import (
     SupervisorClosed,
 )
 
+from .logins import Logins
 from .protocol import (
     CLOSE_GOING_AWAY,
     CLOSE_POLICY,
@@ -38,23 +40,16 @@ from .protocol import (
     decode_client,
     encode,
 )
+from .rates import UserRates
 from .session import ChatServices, ChatSession, Said
-from .tokens import BadToken, Tokens
-
-# From the WebSocket's opening to the hello, in seconds: who says nothing holds nothing.
-HELLO_WITHIN = 5.0
-
-# What a stop of one session may take: its mail is short, and people wait for the server to end.
-STOP_GRACE = 2.0
-
-# Users whose last refusal is remembered, to be explained on the page.
-REFUSALS_KEPT = 1_000
+from .tokens import BadToken, Login
 
 
 @attrs.define(eq=False)
 class Refusals:
-    """The last refusal of each user, for the page to explain."""
+    """The last refusal of each user, for the page to explain; of the latest so many users."""
 
+    limit: int
     _last: OrderedDict[str, tuple[float, Refusal]] = attrs.field(
         init=False, factory=OrderedDict[str, tuple[float, Refusal]]
     )
@@ -62,7 +57,7 @@ class Refusals:
     def remember(self, refusal: Refusal) -> None:
         self._last.pop(refusal.user, None)
         self._last[refusal.user] = (trio.current_time(), refusal)
-        if len(self._last) > REFUSALS_KEPT:
+        if len(self._last) > self.limit:
             self._last.popitem(last=False)
 
     def of(self, user: str, *, within: float) -> Refusal | None:
@@ -76,47 +71,53 @@ class Edge:
     """Where connections arrive."""
 
     supervisor: Supervisor
-    tokens: Tokens
+    logins: Logins
+    rates: UserRates
+    refusals: Refusals
     services: ChatServices
     health: HealthPolicy
-    refusals: Refusals = attrs.field(factory=Refusals)
 
     async def serve(self, connection: Connection) -> None:
         """Serve one connection, from its hello to its end. Raises ConnectionClosed at its end."""
+        within = self.services.limits.hello_within
         try:
-            with trio.fail_after(HELLO_WITHIN):
-                hello, user = await self._hello(connection)
+            with trio.fail_after(within):
+                hello, login = await self._hello(connection)
         except trio.TooSlowError:
-            connection.close(CLOSE_POLICY, f"no hello within {HELLO_WITHIN:g} s")
+            connection.close(CLOSE_POLICY, f"no hello within {within:g} s")
             return
         except (BadMessage, BadToken) as error:
             connection.close(CLOSE_POLICY, close_reason(str(error)))
             return
-        obtained = await self._obtain(connection, user, hello.session)
+        with self.logins.lasting(login, connection):
+            await self._serve_session(connection, login.user, hello.session)
+
+    async def _serve_session(self, connection: Connection, user: str, session: str) -> None:
+        obtained = await self._obtain(connection, user, session)
         if obtained is None:
             return
         ref, created = obtained
         try:
-            with attach(ref, connection):
-                self._welcome(connection, user, hello.session, resumed=not created)
-                await self._relay(connection, ref)
+            with attach(ref, connection), self.rates.bucket_of(user) as bucket:
+                self._welcome(connection, user, session, resumed=not created)
+                await self._relay(connection, ref, bucket)
         except TooManyConnections as error:
             connection.close(CLOSE_TRY_AGAIN, f"This session has {error.limit} connections already.")
         except ActorStopped as error:
             connection.close(CLOSE_GOING_AWAY, f"session ended: {error.exit.reason.value}")
 
-    async def _hello(self, connection: Connection) -> tuple[Hello, str]:
+    async def _hello(self, connection: Connection) -> tuple[Hello, Login]:
         message = decode_client(await connection.receive())
         if not isinstance(message, Hello):
             raise BadMessage("Say hello first, with a token.", id=None)
-        return message, self.tokens.verify(message.token)
+        return message, self.logins.verify(message.token)
 
     async def _obtain(
         self, connection: Connection, user: str, session: str
     ) -> tuple[ActorRef[Any], bool] | None:
         """The manager of that session, or None after closing the connection with the reason."""
         factory = partial(ChatSession, user, self.services)
-        spec = ChildSpec(factory, health=self.health, stop_grace=STOP_GRACE)
+        spec = ChildSpec(factory, health=self.health, stop_grace=self.services.limits.stop_grace)
         try:
             obtained = await self.supervisor.get_or_spawn(user, session, spec)
         except SpawnRefused as refused:
@@ -133,12 +134,25 @@ class Edge:
         sessions = [holder.key for holder in stands.holders]
         connection.send_nowait(encode(Welcome(user, session, resumed, stands.limit, sessions)))
 
-    async def _relay(self, connection: Connection, ref: ActorRef[Any]) -> None:
-        """Everything goes through the manager's mailbox: a full one holds up only this client."""
+    async def _relay(self, connection: Connection, ref: ActorRef[Any], bucket: TokenBucket) -> None:
+        """Everything goes through the manager's mailbox: a full one holds up only this client.
+
+        Who does not read what he is sent is not listened to either.
+        """
         while True:
+            if not connection.keeps_up:
+                await connection.wait_sendable()
+            text = await connection.receive()
+            if not bucket.take(trio.current_time()):
+                connection.close(CLOSE_POLICY, _too_fast(self.rates))
+                return
             try:
-                message = decode_client(await connection.receive())
+                message = decode_client(text)
             except BadMessage as error:
                 connection.send_nowait(encode(Error("bad_message", error.sentence, error.id)))
             else:
                 await ref.tell(Said(connection, message))
+
+
+def _too_fast(rates: UserRates) -> str:
+    return f"too many messages: all of your tabs together may send {rates.rate:g} a second"

@@ -17,10 +17,15 @@ from .blocking import RunBlocking
 QUEUE_CAPACITY = 1_024
 # Messages in one transaction. Spreads an fsync thin, yet is told within milliseconds.
 BATCH_LIMIT = 256
-# Turns of the event loop between two messages told. A connection's writer needs two a frame, and
-# who spoke gets two frames, the message and the ack: told any faster, a flood would cut off
-# readers that keep up.
-TURNS_PER_MESSAGE = 4
+# So many messages of a batch, or so many deliveries, are told at once and leave in one write to each
+# reader; then everybody else gets some turns of the event loop. Told any faster, a flood would hold up
+# all, and would cut off readers that keep up.
+MESSAGES_AT_ONCE = 8
+DELIVERIES_AT_ONCE = 16_384
+TURNS_BETWEEN = 32
+# Turns of the event loop without anything new after which a batch is committed: what one client has
+# sent at once needs some turns to come through, and shares a commit and a write to each reader.
+QUIET_TURNS = 4
 # Seconds. How long what was submitted may take to be committed once we are closing.
 CLOSE_DEADLINE = 5.0
 # Seconds. How long to wait for another process that is writing the same file.
@@ -84,7 +89,7 @@ class Stored:
     id: str
 
 
-Publish: TypeAlias = Callable[[Stored], None]
+Publish: TypeAlias = Callable[[Stored], int | None]  # how many it went to, if anybody
 Done: TypeAlias = Callable[[Stored | StorageError], None]
 _Submission: TypeAlias = tuple[Draft, Done]
 _Outcomes: TypeAlias = list[tuple[Stored, bool]]  # ... and whether it is new
@@ -207,11 +212,20 @@ class _Committer:
             with self.scope:
                 async for submission in self._receive:
                     self._taken.append(submission)
-                    self._take_waiting(BATCH_LIMIT)
+                    await self._take_coming(BATCH_LIMIT)
                     await self._commit_taken()
             # Something is left only if the deadline has passed.
             self._take_waiting(BATCH_LIMIT + QUEUE_CAPACITY)
             self._refuse_taken("the chat closed before it got to it", cause=None)
+
+    async def _take_coming(self, limit: int) -> None:
+        """Take what waits, and what comes while we look."""
+        before = 0
+        while before < len(self._taken) < limit:
+            before = len(self._taken)
+            for _ in range(QUIET_TURNS):
+                await trio.lowlevel.checkpoint()
+            self._take_waiting(limit)
 
     def _take_waiting(self, limit: int) -> None:
         while len(self._taken) < limit:
@@ -227,14 +241,17 @@ class _Committer:
         except sqlite3.Error as error:
             self._refuse_taken(str(error), cause=error)
             return
+        told = deliveries = 0
         for stored, is_new in outcomes:
+            if told >= MESSAGES_AT_ONCE or deliveries >= DELIVERIES_AT_ONCE:
+                told = deliveries = 0
+                for _ in range(TURNS_BETWEEN):
+                    await trio.lowlevel.cancel_shielded_checkpoint()
             _, done = self._taken.popleft()
             if is_new:
-                self._publish(stored)
+                deliveries += self._publish(stored) or 0
             done(stored)
-            # A batch told to a full room is long: let the others run in between.
-            for _ in range(TURNS_PER_MESSAGE):
-                await trio.lowlevel.cancel_shielded_checkpoint()
+            told += 1
 
     def _refuse_taken(self, reason: str, *, cause: sqlite3.Error | None) -> None:
         while self._taken:

@@ -11,8 +11,7 @@ ROOM_LIMIT = 40
 # Characters. A page of prose; longer things are files, not messages.
 TEXT_LIMIT = 4_000
 # Characters. A UUID is 36; room for a prefix, and small enough to index and echo.
-ID_LIMIT = 64
-SESSION_LIMIT = 64
+ID_LIMIT = SESSION_LIMIT = 64
 # Characters. Our own have at most some 250, for the oddest name; longer is not ours.
 TOKEN_LIMIT = 2_048
 # Bytes of one client frame. A TEXT_LIMIT of four-byte characters and a usual envelope;
@@ -23,10 +22,11 @@ SEQ_LIMIT = 2**53 - 1
 # Bytes of UTF-8. RFC 6455 gives a control frame 125, two of them are the close code.
 CLOSE_REASON_LIMIT = 123
 
-CLOSE_GOING_AWAY = 1001  # the server shuts down
-CLOSE_POLICY = 1008  # bad or missing token
+CLOSE_GOING_AWAY = 1001  # the session ended, or the server shuts down
+CLOSE_POLICY = 1008  # bad or missing token, or too many messages
 CLOSE_TOO_BIG = 1009  # a frame above FRAME_LIMIT
 CLOSE_TRY_AGAIN = 1013  # refused by the limit of sessions
+CLOSE_LOG_IN_AGAIN = 4001  # logged out, or the token has expired: coming back with it is in vain
 
 # No C0 control, no DEL (they forge lines in a log or terminal), no lone surrogate
 # (not text: it can come from a command line, never from UTF-8). Otherwise exact:
@@ -61,10 +61,13 @@ class BadMessage(ValueError):
 
 
 class Hello(Struct, frozen=True, tag_field="type", tag="hello"):
-    """The first message: who I am (token) and which of my sessions this is."""
+    """The first message: who I am (token) and which of my sessions this is. Shows no token."""
 
     token: Token
     session: Session
+
+    def __repr__(self) -> str:
+        return f"Hello(session={self.session!r})"
 
 
 class Join(Struct, frozen=True, tag_field="type", tag="join", omit_defaults=True):

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 
 import attrs
 
-from actors import Connection, ConnectionClosed
+from actors import Connection, Group
 
 from .history import History, Stored
 from .protocol import Join, Joined, Message, Presence, TypingNow, encode
@@ -29,15 +28,12 @@ class Listener:
     """The last message it was sent."""
     live: bool = False
 
-    def offer(self, seq: int, frame: str) -> None:
-        """Send a new message, if it has caught up so far; else it finds it in the history."""
-        if self.live and seq > self.seq:
-            self.seq = seq
-            self.send(frame)
-
-    def send(self, frame: str) -> None:
-        with suppress(ConnectionClosed):  # too slow: it is cut off, and resumes from its seq
-            self.connection.send_nowait(frame)
+    def takes(self, seq: int) -> bool:
+        """Is this new message to be sent to it now? If not, it finds it in the history."""
+        if not self.live or seq <= self.seq:
+            return False
+        self.seq = seq
+        return True
 
 
 @attrs.define(eq=False)
@@ -47,20 +43,22 @@ class Room:
     name: str
     members: Counter[str] = attrs.field(factory=Counter[str])
     """By user: how many of the user's sessions are in."""
-    listeners: dict[Connection, Listener] = attrs.field(factory=dict[Connection, Listener])
+    listeners: Group[Listener] = attrs.field(factory=Group[Listener])
     published: int = 0
     """Counts what was published; tells whoever catches up whether he missed anything."""
 
-    def tell(self, frame: str) -> None:
-        """Send to all who listen."""
-        for listener in list(self.listeners.values()):
-            listener.send(frame)
+    def publish(self, seq: int, text: str) -> None:
+        """Send a message to all who have caught up so far."""
+        self.published += 1
+        self.listeners.broadcast(text, to=lambda _, listener: listener.takes(seq))
 
-    def whisper(self, frame: str, *, by: str) -> None:
+    def tell(self, text: str) -> None:
+        """Send to all who listen."""
+        self.listeners.broadcast(text)
+
+    def whisper(self, text: str, *, by: str) -> None:
         """Send to all but `by` what is worth nothing later: who has anything waiting goes without."""
-        for listener in list(self.listeners.values()):
-            if listener.user != by and not listener.connection.statistics().queued_bytes:
-                listener.send(frame)
+        self.listeners.broadcast(text, to=lambda wire, listener: listener.user != by and wire.keeps_up)
 
 
 @attrs.define(eq=False)
@@ -69,15 +67,16 @@ class Rooms:
 
     _rooms: dict[str, Room] = attrs.field(init=False, factory=dict[str, Room])
 
-    def publish(self, stored: Stored) -> None:
-        """Send a message that has just been committed to all who listen. In order of seq."""
+    def publish(self, stored: Stored) -> int:
+        """Send a message that has just been committed to all who listen, and say how many those are.
+
+        In order of seq.
+        """
         room = self._rooms.get(stored.room)
         if room is None:
-            return
-        room.published += 1
-        frame = encode(as_message(stored))
-        for listener in list(room.listeners.values()):
-            listener.offer(stored.seq, frame)
+            return 0
+        room.publish(stored.seq, encode(as_message(stored)))
+        return len(room.listeners)
 
     def enter(self, name: str, user: str) -> None:
         """One more session of `user` is in the room."""
@@ -102,7 +101,8 @@ class Rooms:
     def listen(self, join: Join, user: str, connection: Connection) -> Listener:
         """Note that the connection is to hear of the room; `catch_up` brings it up to date."""
         room, name = self._rooms[join.room], join.room
-        listener = room.listeners[connection] = Listener(connection, user, join.since or 0)
+        listener = Listener(connection, user, join.since or 0)
+        room.listeners.add(connection, listener)
         connection.call_at_close((self, name), lambda _: self.unlisten(name, connection))
         return listener
 
@@ -111,7 +111,7 @@ class Rooms:
         connection.forget_at_close((self, name))
         room = self._rooms.get(name)
         if room is not None:
-            room.listeners.pop(connection, None)
+            room.listeners.discard(connection)
             self._forget_if_empty(room)
 
     async def catch_up(self, join: Join, listener: Listener, history: History) -> None:
@@ -147,7 +147,7 @@ class Rooms:
         return room if room is not None and room.listeners.get(listener.connection) is listener else None
 
     def _forget_if_empty(self, room: Room) -> None:
-        if not room.members and not room.listeners:
+        if not room.members and not len(room.listeners):
             self._rooms.pop(room.name, None)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import socket
+import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -16,31 +16,20 @@ import hypercorn.trio
 import trio
 
 from actors.websocket import WebSocketSpec, serve_websocket
-from supervisor import (
-    Condemned,
-    Event,
-    EventsLost,
-    HandlerFailed,
-    HealthPolicy,
-    LoopBlocked,
-    Refused,
-    ShutdownHeld,
-    Stalled,
-    Subscription,
-    Supervisor,
-    SupervisorSpec,
-    SweeperFailed,
-    Terminal,
-    open_supervisor,
-)
-from supervisor.journal import open_journal
+from supervisor import HealthPolicy, Supervisor, SupervisorSpec, open_supervisor
+from supervisor.journal import Sink, open_journal
 
 from .blocking import RunBlocking
-from .edge import Edge
+from .edge import Edge, Refusals
 from .history import open_history
+from .limits import Limits
+from .log import log_events
+from .logins import Logins, Revoked
 from .protocol import FRAME_LIMIT
+from .rates import UserRates
 from .rooms import Rooms
 from .session import ChatServices
+from .tls import Tls
 from .tokens import Tokens
 from .web import Page
 
@@ -53,7 +42,8 @@ SWEEP_PERIOD = 10.0
 # Hypercorn shields its sends, and would wait for such a client for ever when it is to end.
 _TCP_USER_TIMEOUT = 2_000
 
-logger = logging.getLogger("examples.chat")
+# From a client's first byte to the end of its TLS handshake, in seconds; Hypercorn would wait a minute.
+_TLS_HANDSHAKE = 5.0
 
 
 @attrs.frozen(kw_only=True)
@@ -68,8 +58,11 @@ class ChatSpec:
     health: HealthPolicy = attrs.field(factory=HealthPolicy)
     supervisor: SupervisorSpec = attrs.field(factory=lambda: SupervisorSpec(sweep_period=SWEEP_PERIOD))
     websocket: WebSocketSpec = attrs.field(factory=lambda: WebSocketSpec(message_bytes=FRAME_LIMIT))
-    journal: Path | None = None
-    """A new file, for all that happens to the sessions; None: it is not written down."""
+    limits: Limits = attrs.field(factory=Limits)
+    tls: Tls | None = None
+    """For the page and the WebSockets both; None: neither is encrypted."""
+    journal: Path | Sink | None = None
+    """A new file, or what takes bytes, for all that happens to the sessions; None: it is not written down."""
 
 
 class PortError(Exception):
@@ -87,6 +80,8 @@ class Running:
 
     http_port: int
     ws_port: int
+    page_url: str
+    ws_url: str
     supervisor: Supervisor
 
 
@@ -99,11 +94,17 @@ class Chat:
 
 
 @asynccontextmanager
-async def open_chat(spec: ChatSpec, *, run: RunBlocking = trio.to_thread.run_sync) -> AsyncGenerator[Chat]:
+async def open_chat(
+    spec: ChatSpec,
+    *,
+    run: RunBlocking = trio.to_thread.run_sync,
+    clock: Callable[[], float] = time.time,
+) -> AsyncGenerator[Chat]:
     """The chat without its listeners; at the end every session is stopped, and what was said committed.
 
-    `run` is for the history's calls of SQLite. The supervisor stands outside of the servers: a
-    crash in one of them ends them, in order, and not the other way round.
+    `run` is for the history's calls of SQLite, `clock` tells the epoch's seconds to the tokens. The
+    supervisor stands outside of the servers: a crash in one of them ends them, in order, and not
+    the other way round.
     """
     rooms = Rooms()
     async with (
@@ -113,20 +114,28 @@ async def open_chat(spec: ChatSpec, *, run: RunBlocking = trio.to_thread.run_syn
         open_supervisor(spec.limit, spec=spec.supervisor) as supervisor,
     ):
         record(supervisor)
-        outside.start_soon(_log, supervisor.events())  # noqa: ASYNC111  # ends with the supervisor
-        yield Chat(
-            supervisor, Edge(supervisor, Tokens(spec.secret), ChatServices(rooms, history), spec.health)
+        outside.start_soon(log_events, supervisor.events())  # noqa: ASYNC111  # ends with the supervisor
+        limits = spec.limits
+        logins = Logins(Tokens(spec.secret, limits.token_age, clock), Revoked(limits.revoked))
+        edge = Edge(
+            supervisor,
+            logins,
+            UserRates(limits.rate, limits.burst),
+            Refusals(limits.refusals),
+            ChatServices(rooms, history, limits),
+            spec.health,
         )
+        yield Chat(supervisor, edge)
 
 
 @asynccontextmanager
-async def _recording_to(path: Path | None) -> AsyncGenerator[Callable[[Supervisor], None]]:
+async def _recording_to(journal: Path | Sink | None) -> AsyncGenerator[Callable[[Supervisor], None]]:
     """What is to be called with the supervisor, before anybody comes."""
-    if path is None:
+    if journal is None:
         yield lambda _: None
         return
-    async with open_journal(path) as journal:
-        yield journal.record
+    async with open_journal(journal) as writer:
+        yield writer.record
 
 
 async def serve_chat(
@@ -135,23 +144,46 @@ async def serve_chat(
     task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled; then tell the clients, stop every session, and commit what was said."""
-    async with open_chat(spec) as chat, trio.open_nursery() as nursery:
+    with _listening_on(spec.http_port, option="--http-port"):
+        page_socket = _listen(spec.http_port)
+    http_port: int = page_socket.getsockname()[1]
+    page_urls = _urls("http", http_port, spec.tls)
+    with closing(page_socket):
+        async with open_chat(spec) as chat, trio.open_nursery() as nursery:
+            with _listening_on(spec.ws_port, option="--ws-port"):
+                ws_port = await nursery.start(_serve_websocket, chat, spec, page_urls)
+            ws_url = f"{_urls('ws', ws_port, spec.tls)[0]}{spec.websocket.path}"
+            page = Page(chat.supervisor, chat.edge.logins, chat.edge.refusals, spec.limits, ws_url)
+            await nursery.start(_serve_page, page, page_socket, spec.tls)
+            task_status.started(Running(http_port, ws_port, f"{page_urls[0]}/", ws_url, chat.supervisor))
+
+
+def _urls(scheme: str, port: int, tls: Tls | None) -> tuple[str, ...]:
+    """Where we are, as a browser writes it in an Origin header; the first is the one to tell people."""
+    secure = "s" if tls is not None else ""
+    usual = port == (443 if secure else 80)
+    return tuple(f"{scheme}{secure}://{host}{'' if usual else f':{port}'}" for host in (HOST, "localhost"))
+
+
+async def _serve_websocket(
+    chat: Chat, spec: ChatSpec, origins: tuple[str, ...], *, task_status: trio.TaskStatus[int]
+) -> None:
+    """Serve the WebSockets of pages that come from `origins`, and of programs that are no browsers."""
+    websocket = spec.websocket
+    if websocket.origins is None:
+        websocket = attrs.evolve(websocket, origins=origins)
+    async with trio.open_nursery() as nursery:
         serve = partial(
             serve_websocket,
             chat.edge.serve,
             spec.ws_port,
             host=HOST,
-            spec=spec.websocket,
+            spec=websocket,
+            ssl_context=spec.tls.context if spec.tls is not None else None,
             handler_nursery=chat.supervisor.handler_nursery,
         )
-        with _listening_on(spec.ws_port, option="--ws-port"):
-            listeners = await nursery.start(serve)
-        ws_port = listeners[0].socket.getsockname()[1]
-        url = f"ws://{HOST}:{ws_port}{spec.websocket.path}"
-        page = Page(chat.supervisor, chat.edge.tokens, chat.edge.refusals, url)
-        with _listening_on(spec.http_port, option="--http-port"):
-            http_port = await nursery.start(_serve_page, page, spec.http_port)
-        task_status.started(Running(http_port, ws_port, chat.supervisor))
+        listeners = await nursery.start(serve)
+        task_status.started(listeners[0].socket.getsockname()[1])
 
 
 @contextmanager
@@ -168,60 +200,25 @@ def first_error(error: BaseException) -> BaseException:
     return first_error(inner[0]) if inner else error
 
 
-async def _serve_page(page: Page, port: int, *, task_status: trio.TaskStatus[int]) -> None:
+def _listen(port: int) -> socket.socket:
     listening = socket.create_server((HOST, port))
-    http_port: int = listening.getsockname()[1]
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_USER_TIMEOUT)
+    return listening
+
+
+async def _serve_page(
+    page: Page, listening: socket.socket, tls: Tls | None, *, task_status: trio.TaskStatus[None]
+) -> None:
     config = hypercorn.config.Config()
     config.bind = [f"fd://{listening.detach()}"]  # it is Hypercorn's from here on
     config.graceful_timeout = 0.5
     config.loglevel = "WARNING"
+    if tls is not None:
+        config.certfile, config.keyfile = str(tls.certfile), str(tls.keyfile)
+        config.ssl_handshake_timeout = _TLS_HANDSHAKE
     async with trio.open_nursery() as nursery:
         # Starlette's and Hypercorn's types of ASGI differ, though in words only.
         serve = partial(cast("Any", hypercorn.trio).serve, page.app(), config, mode="asgi")
         await nursery.start(serve)
-        task_status.started(http_port)
-
-
-async def _log(events: Subscription) -> None:
-    """Say in the log what an operator of this example wants to know. No texts, no tokens."""
-    # Shielded, so that the end is in the log too; it is over when the supervisor is.
-    with events, trio.CancelScope(shield=True):
-        async for event in events:
-            line = _line_of_one(event) or _line_of_all(event)
-            if line is not None:
-                logger.log(*line)
-
-
-def _line_of_one(event: Event | EventsLost) -> tuple[int, str] | None:
-    """What concerns one session or connection."""
-    match event:
-        case Terminal(user=user, key=key, exit=how):
-            line = logging.INFO, f"session {key!r} of {user!r} ended: {how}"
-        case Refused(refusal=refusal):
-            line = logging.WARNING, f"refused {refusal.user!r}: {refusal.sentence}"
-        case Condemned(user=user, key=key, stack=stack):
-            line = logging.ERROR, f"session {key!r} of {user!r} ignores cancellation: {stack}"
-        case HandlerFailed(name=name, error=error):
-            line = logging.ERROR, f"handler {name} failed: {error!r}"
-        case _:
-            return None
-    return line
-
-
-def _line_of_all(event: Event | EventsLost) -> tuple[int, str] | None:
-    """What concerns everybody."""
-    match event:
-        case SweeperFailed(error=error, restart_in=delay):
-            line = logging.ERROR, f"sweeper crashed ({error!r}), restarts in {delay:g} s"
-        case Stalled(duration=duration):
-            line = logging.WARNING, f"the event loop stood still for {duration:.2f} s"
-        case LoopBlocked(duration=duration, actor=actor, where=where):
-            whose = f"session {actor}" if actor else "no session"
-            line = logging.WARNING, f"the event loop was blocked for {duration:.2f} s by {whose}: {where}"
-        case ShutdownHeld(holders=holders):
-            line = logging.ERROR, f"cannot end because of {holders}"
-        case _:
-            return None
-    return line
+        task_status.started()

@@ -12,6 +12,7 @@ from actors import Connection, ConnectionClosed, UserManager
 
 from .assistant import answer
 from .history import Draft, History, StorageError, Stored
+from .limits import Limits
 from .protocol import (
     Ack,
     Ask,
@@ -28,12 +29,6 @@ from .protocol import (
     encode,
 )
 from .rooms import Listener, Rooms
-
-# Rooms one session may be in: more than anybody reads.
-ROOM_LIMIT = 50
-
-# Questions one session may have open: each is a task.
-ASK_LIMIT = 4
 
 
 @attrs.frozen
@@ -55,6 +50,7 @@ class ChatServices:
 
     rooms: Rooms
     history: History
+    limits: Limits
 
 
 class ChatSession(UserManager[Said | Wedge]):
@@ -64,6 +60,7 @@ class ChatSession(UserManager[Said | Wedge]):
         self._user = user
         self._rooms = services.rooms
         self._history = services.history
+        self._limits = services.limits
         self._joined: set[str] = set()
         self._asking = 0
 
@@ -105,8 +102,8 @@ class ChatSession(UserManager[Said | Wedge]):
         if connection.closed is not None:
             return
         if join.room not in self._joined:
-            if len(self._joined) >= ROOM_LIMIT:
-                sentence = f"You are in {ROOM_LIMIT} rooms already, the limit; leave one first."
+            if len(self._joined) >= self._limits.rooms:
+                sentence = f"You are in {self._limits.rooms} rooms already, the limit; leave one first."
                 _reply(connection, Error("too_many_rooms", sentence))
                 return
             self._joined.add(join.room)
@@ -142,8 +139,8 @@ class ChatSession(UserManager[Said | Wedge]):
         await self._history.submit(draft, partial(_acknowledge, connection, say))
 
     def _ask(self, connection: Connection, ask: Ask) -> None:
-        if self._asking >= ASK_LIMIT:
-            sentence = f"{ASK_LIMIT} of your questions are open already; wait for an answer."
+        if self._asking >= self._limits.questions:
+            sentence = f"{self._limits.questions} of your questions are open already; wait for an answer."
             _reply(connection, Error("too_many_questions", sentence, ask.id))
             return
         self._asking += 1
@@ -153,7 +150,7 @@ class ChatSession(UserManager[Said | Wedge]):
         try:
             async with aclosing(answer(ask, rooms=frozenset(self._joined), history=self._history)) as events:
                 async for event in events:
-                    self.push(encode(event))
+                    self.broadcast(encode(event))
         except StorageError:
             _reply(connection, Error("storage", "The history could not be searched.", ask.id))
         finally:

@@ -3,24 +3,29 @@
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
-from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
+import msgspec
+from itsdangerous import BadData, URLSafeSerializer
 
 ENVIRON_NAME = "TROUPER_CHAT_SECRET"
 # Seconds. A working day and its evening: one login a day, and a leaked token is
-# worthless tomorrow (there is no list of revoked ones).
+# worthless tomorrow, even if nobody logs it out.
 TOKEN_MAX_AGE = 12 * 60 * 60
 # Bytes. As many as the HMAC can use.
 _SECRET_BYTES = 32
+# Bytes. Of the few tokens that are good at a time no two ever have the same id.
+_ID_BYTES = 12
 # Keeps a signature made for another purpose with the same secret from passing here.
-_SALT = "trouper.chat.token"
+_SALT = "trouper.chat.login"
 
 
 class BadToken(ValueError):
-    """The token is expired or not ours; the sentence says which, never the token."""
+    """The token is not good now; the sentence says why, never the token."""
 
 
 class SecretError(Exception):
@@ -34,36 +39,51 @@ class SecretError(Exception):
 
 
 @attrs.frozen
+class Login:
+    """What a token says."""
+
+    user: str
+    id: str
+    """Names this one token, and is none: two logins of a user are two, and no spelling of one differs."""
+    ends_at: float
+    """When it expires, in seconds since the epoch."""
+
+
+@attrs.frozen
 class Tokens:
     """Issue and verify tokens signed with one secret."""
 
     _secret: str = attrs.field(repr=False)
+    age: float = TOKEN_MAX_AGE
+    """How long a token lasts that is issued here, in seconds."""
+    clock: Callable[[], float] = attrs.field(default=time.time, repr=False, eq=False)
+    """The seconds since the epoch."""
 
     def issue(self, user: str) -> str:
-        """Sign a token that says: this is `user`, from now for TOKEN_MAX_AGE."""
-        return self._serializer().dumps(user)
+        """Sign a token that says: this is `user`, from now for `age`."""
+        said = (user, secrets.token_urlsafe(_ID_BYTES), self.clock() + self.age)
+        return self._serializer().dumps(said)
 
-    def verify(self, token: str) -> str:
-        """Give the user that the token was issued for.
+    def verify(self, token: str) -> Login:
+        """Give what the token says.
 
         Raises:
           BadToken: it is expired, or was not signed with this secret.
 
         """
         # Raised outside the `except`: the causes quote the signature they refuse.
-        problem = "invalid"
-        try:
-            user: object = self._serializer().loads(token, max_age=TOKEN_MAX_AGE)
-        except SignatureExpired:
-            user, problem = None, "expired"
-        except (BadData, UnicodeError):
-            user = None
-        if isinstance(user, str):
-            return user
-        raise BadToken(f"the token is {problem}; log in again")
+        login, problem = None, "invalid"
+        with suppress(BadData, UnicodeError, msgspec.ValidationError):
+            said: object = self._serializer().loads(token)
+            login = Login(*msgspec.convert(said, tuple[str, str, float]))
+        if login is not None and login.ends_at <= self.clock():
+            login, problem = None, "expired"
+        if login is None:
+            raise BadToken(f"the token is {problem}; log in again")
+        return login
 
-    def _serializer(self) -> URLSafeTimedSerializer:
-        return URLSafeTimedSerializer(self._secret, salt=_SALT)
+    def _serializer(self) -> URLSafeSerializer:
+        return URLSafeSerializer(self._secret, salt=_SALT)
 
 
 def load_secret(database: Path, environ: Mapping[str, str]) -> str:

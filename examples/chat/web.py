@@ -8,6 +8,7 @@ from typing import Any
 
 import attrs
 import msgspec
+import trio
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
@@ -17,20 +18,16 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from actors import ActorStopped, MailboxFull
+from actors import ActorRef, ActorStopped, ConnectionStatistics, MailboxFull, attached_to
 from supervisor import Holder, Refusal, Supervisor
 
 from .edge import Refusals
+from .limits import Limits
+from .logins import Logins
 from .protocol import NAME_LIMIT, NAME_RULE, ROOM_LIMIT, TEXT_LIMIT, Name
 from .protocol import Session as SessionId
 from .session import Wedge
-from .tokens import BadToken, Tokens
-
-# A refusal older than this, in seconds, explains nothing any more.
-REFUSAL_SHOWN = 60.0
-
-# A name or a session, in JSON: more is not ours, in bytes.
-BODY_LIMIT = 4 * 1024
+from .tokens import BadToken, Login
 
 
 class LogIn(msgspec.Struct, frozen=True):
@@ -46,15 +43,18 @@ class Page:
     """The HTTP side of the chat."""
 
     supervisor: Supervisor
-    tokens: Tokens
+    logins: Logins
     refusals: Refusals
+    limits: Limits
     ws_url: str
 
     def app(self) -> Starlette:
         routes = [
             Route("/config.json", self.config),
             Route("/login", self.log_in, methods=["POST"]),
+            Route("/logout", self.log_out, methods=["POST"]),
             Route("/sessions", self.sessions),
+            Route("/sessions/end", self.end, methods=["POST"]),
             Route("/wedge", self.wedge, methods=["POST"]),
             Mount("/", StaticFiles(directory=Path(__file__).parent / "static", html=True)),
         ]
@@ -68,72 +68,110 @@ class Page:
     async def log_in(self, request: Request) -> Response:
         """Give a token for a name. There is no password: this is an example on loopback."""
         try:
-            name = msgspec.json.decode(await _body(request), type=LogIn).name
+            name = msgspec.json.decode(await self._body(request), type=LogIn).name
         except ValueError:
             return JSONResponse({"error": f"{NAME_RULE.capitalize()}."}, status_code=400)
-        return JSONResponse({"token": self.tokens.issue(name), "user": name})
+        return JSONResponse({"token": self.logins.tokens.issue(name), "user": name})
+
+    async def log_out(self, request: Request) -> Response:
+        """Revoke the token, and close the connections that came with it. Sessions keep their grace."""
+        login = self._login_of(request)
+        if login is None:
+            return _LOG_IN
+        self.logins.log_out(login)
+        return Response(status_code=204)
 
     async def sessions(self, request: Request) -> Response:
         """How the user's sessions stand, and why the last refusal was one."""
-        user = self._user_of(request)
-        if user is None:
+        login = self._login_of(request)
+        if login is None:
             return _LOG_IN
-        stands = self.supervisor.explain(user)
-        refusal = self.refusals.of(user, within=REFUSAL_SHOWN)
+        stands = self.supervisor.explain(login.user)
+        refusal = self.refusals.of(login.user, within=self.limits.refusal_shown)
+        holders = (*stands.holders, *stands.condemned)
         return JSONResponse(
             {
                 "limit": stands.limit,
-                "sessions": [_session(h) for h in (*stands.holders, *stands.condemned)],
+                "sessions": [self._session(login.user, holder) for holder in holders],
                 "refusal": None if refusal is None else _refusal(refusal),
             }
         )
 
+    def _session(self, user: str, holder: Holder) -> dict[str, Any]:
+        ref = self.supervisor.lookup(user, holder.key)
+        # Under the key of a condemned one there may live a new one, whose wires are not its.
+        wires = attached_to(ref) if ref is not None and holder.connections else ()
+        return {
+            "session": holder.key,
+            "state": holder.verdict.health.value,
+            "evidence": holder.verdict.evidence,
+            "connections": holder.connections or 0,
+            "wires": [_wire(connection.statistics()) for connection in wires],
+            "age": round(holder.age, 1),
+        }
+
+    async def end(self, request: Request) -> Response:
+        """Stop one of the user's own sessions: it works off its mail, and its connections close."""
+        found = await self._named_session(request)
+        if isinstance(found, Response):
+            return found
+        found.stop()
+        return Response(status_code=204)
+
     async def wedge(self, request: Request) -> Response:
         """A drill: make one of the user's own sessions hang."""
-        user = self._user_of(request)
-        if user is None:
-            return _LOG_IN
+        found = await self._named_session(request)
+        if isinstance(found, Response):
+            return found
         try:
-            session = msgspec.json.decode(await _body(request), type=Which).session
-        except ValueError:
-            return JSONResponse({"error": "Name one of your sessions."}, status_code=400)
-        ref = self.supervisor.lookup(user, session)
-        try:
-            if ref is not None:
-                ref.tell_nowait(Wedge())
+            found.tell_nowait(Wedge())
         except (ActorStopped, MailboxFull) as error:
             return JSONResponse({"error": str(error)}, status_code=409)
-        return Response(status_code=204 if ref is not None else 404)
+        return Response(status_code=204)
 
-    def _user_of(self, request: Request) -> str | None:
+    async def _named_session(self, request: Request) -> ActorRef[Any] | Response:
+        """The user's own session that the body names, or the answer that says why there is none."""
+        login = self._login_of(request)
+        if login is None:
+            return _LOG_IN
+        try:
+            session = msgspec.json.decode(await self._body(request), type=Which).session
+        except ValueError:
+            return JSONResponse({"error": "Name one of your sessions."}, status_code=400)
+        ref = self.supervisor.lookup(login.user, session)
+        if ref is None:
+            return JSONResponse({"error": "You have no such session, or it is ending."}, status_code=404)
+        return ref
+
+    def _login_of(self, request: Request) -> Login | None:
+        """Who asks. Only the header counts: a URL is logged, remembered and passed on."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         try:
-            return self.tokens.verify(token) if scheme.lower() == "bearer" else None
+            return self.logins.verify(token) if scheme.lower() == "bearer" else None
         except BadToken:
             return None
 
-
-async def _body(request: Request) -> bytes:
-    """The body, if it is a short one. Raises ValueError."""
-    body = b""
-    async with aclosing(request.stream()) as chunks:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > BODY_LIMIT:
-                raise ValueError("the body is too large")
-    return body
+    async def _body(self, request: Request) -> bytes:
+        """The body, if it is a short one. Raises ValueError."""
+        body = b""
+        async with aclosing(request.stream()) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > self.limits.body:
+                    raise ValueError("the body is too large")
+        return body
 
 
 _LOG_IN = JSONResponse({"error": "Log in first."}, status_code=401)
 
 
-def _session(holder: Holder) -> dict[str, Any]:
+def _wire(statistics: ConnectionStatistics) -> dict[str, Any]:
+    """One connection of a session; what was not measured so far is null."""
+    trip = statistics.round_trip
     return {
-        "session": holder.key,
-        "state": holder.verdict.health.value,
-        "evidence": holder.verdict.evidence,
-        "connections": holder.connections or 0,
-        "age": round(holder.age, 1),
+        "queued_bytes": statistics.queued_bytes,
+        "last_inbound_ago": round(trio.current_time() - statistics.last_inbound, 1),
+        "round_trip": None if trip is None else round(trip, 4),
     }
 
 

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from playwright.sync_api import Browser
 
+from .gate import Gate, open_gate
+from .pages import Tabs, open_browser
 from .support import PATIENCE, ROOT, SECRET, Chat, Serve, Server, open_chat
 
 
@@ -29,16 +32,55 @@ def serve(tmp_path: Path) -> Generator[Serve]:
     """Start server processes on one database; each must end within a bounded time, with status 0."""
     with ExitStack() as servers:
 
-        def start(*, limit: int = 20, http: int = 0, ws: int = 0, journal: Path | None = None) -> Server:
+        def start(
+            *,
+            limit: int = 20,
+            http: int = 0,
+            ws: int = 0,
+            journal: Path | None = None,
+            module: str = "examples.chat",
+        ) -> Server:
             more = ["--journal", str(journal)] if journal is not None else []
-            return servers.enter_context(running_server(tmp_path, *more, limit=limit, http=http, ws=ws))
+            server = running_server(tmp_path, *more, limit=limit, http=http, ws=ws, module=module)
+            return servers.enter_context(server)
 
         yield start
 
 
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Generator[Server]:
+    """A server process that all tests of a file share; each has users and rooms of its own."""
+    with running_server(tmp_path_factory.mktemp("site"), limit=20, http=0, ws=0) as server:
+        yield server
+
+
+@pytest.fixture
+def gate(site: Server) -> Generator[Gate]:
+    """A gate in front of the shared server."""
+    with open_gate(site.ws) as gate:
+        yield gate
+
+
+# Not for the whole run: Playwright's event loop must have ended before Trio's begins.
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def tabs(browser: Browser) -> Generator[Tabs]:
+    tabs = Tabs(browser)
+    yield tabs
+    tabs.close()
+    assert tabs.problems == [], "errors in the page"
+
+
 @contextmanager
-def running_server(folder: Path, *more: str, limit: int, http: int, ws: int) -> Generator[Server]:
-    command = [sys.executable, "-W", "error", "-m", "examples.chat", "--limit", str(limit)]
+def running_server(
+    folder: Path, *more: str, limit: int = 20, http: int = 0, ws: int = 0, module: str = "examples.chat"
+) -> Generator[Server]:
+    command = [sys.executable, "-W", "error", "-m", module, "--limit", str(limit)]
     command += ["--database", str(folder / "chat.sqlite3"), "--http-port", str(http), "--ws-port", str(ws)]
     command += more
     log = folder / f"log-{secrets.token_hex(4)}.txt"

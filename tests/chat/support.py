@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
@@ -21,6 +21,7 @@ import websockets.sync.client
 
 from actors import ConnectionSpec
 from actors.websocket import WebSocketSpec
+from examples.chat.limits import Limits
 from examples.chat.protocol import FRAME_LIMIT
 from examples.chat.server import ChatSpec, Running, serve_chat
 from examples.chat.tokens import Tokens
@@ -37,8 +38,10 @@ TOKENS = Tokens(SECRET)
 PATIENCE = 30.0
 # Seconds. A whole test in process, its server's end included.
 WHOLE_TEST = 90.0
-# Clients here say goodbye at once; who does not is not worth a second of each test.
-SPEC = ConnectionSpec(close_grace=0.3)
+# Clients here say goodbye at once; who does not is not worth a second of each test. And most of them
+# say a day's worth in a second, on one connection or on many.
+SPEC = ConnectionSpec(close_grace=0.3, rate=1e6, burst=10**6)
+TALKATIVE = Limits(rate=1e6, burst=10**6)
 # Frames. Enough that a client's own queue never keeps it from answering pings.
 CLIENT_QUEUE = 100_000
 
@@ -169,17 +172,19 @@ class Chat:
         return Client(socket)
 
     async def greet(
-        self, user: str, session: str, *, port: int | None = None, queue: int = CLIENT_QUEUE
+        self, user: str, session: str, *, port: int | None = None, queue: int = CLIENT_QUEUE, token: str = ""
     ) -> Client:
         """A client that has said hello, and not listened yet."""
         client = await self.connect(port=port, queue=queue)
-        client.token, client.session = TOKENS.issue(user), session
+        client.token, client.session = token or TOKENS.issue(user), session
         await client.send("hello", token=client.token, session=session)
         return client
 
-    async def enter(self, user: str, session: str = "tab", *, port: int | None = None) -> Client:
+    async def enter(
+        self, user: str, session: str = "tab", *, port: int | None = None, token: str = ""
+    ) -> Client:
         """A client that has been welcomed."""
-        client = await self.greet(user, session, port=port)
+        client = await self.greet(user, session, port=port, token=token)
         assert (await client.next())["type"] == "welcome"
         return client
 
@@ -210,8 +215,11 @@ async def open_chat(
     budget: float = 5.0,
     handshake: float = 2.0,
     connection: ConnectionSpec = SPEC,
+    origins: Collection[str] | None = None,
+    **more: Any,
 ) -> AsyncGenerator[Chat]:
-    """A server in this process, and a nursery for its clients."""
+    """A server in this process, and a nursery for its clients; `more` are fields of its spec."""
+    more = {"limits": TALKATIVE} | more
     spec = ChatSpec(
         database=folder / "chat.sqlite3",
         secret=SECRET,
@@ -219,7 +227,10 @@ async def open_chat(
         ws_port=0,
         limit=limit,
         health=HealthPolicy(budget=budget),
-        websocket=WebSocketSpec(message_bytes=FRAME_LIMIT, handshake=handshake, connection=connection),
+        websocket=WebSocketSpec(
+            message_bytes=FRAME_LIMIT, handshake=handshake, origins=origins, connection=connection
+        ),
+        **more,
     )
     with within(WHOLE_TEST, "the end of the test and of its server"):
         async with AsyncExitStack() as streams, trio.open_nursery() as clients:
@@ -247,7 +258,13 @@ class Serve(Protocol):
     """Start one more server process on the test's database."""
 
     def __call__(
-        self, *, limit: int = 20, http: int = 0, ws: int = 0, journal: Path | None = None
+        self,
+        *,
+        limit: int = 20,
+        http: int = 0,
+        ws: int = 0,
+        journal: Path | None = None,
+        module: str = "examples.chat",
     ) -> Server: ...
 
 

@@ -42,15 +42,15 @@ def test_a_token_is_printed_alone_and_signed_with_the_secret_beside_the_database
     assert (status, said) == (0, "")
     secret = tmp_path / "chat.db.secret"
     assert stat.S_IMODE(secret.stat().st_mode) == 0o600
-    assert Tokens(secret.read_text().strip()).verify(token.strip()) == "alice"
+    assert Tokens(secret.read_text().strip()).verify(token.strip()).user == "alice"
     assert not database.exists()
     again = run("--database", database, "token", "a b<é")[1]
-    assert Tokens(secret.read_text().strip()).verify(again.strip()) == "a b<é"
+    assert Tokens(secret.read_text().strip()).verify(again.strip()).user == "a b<é"
 
 
 def test_the_secret_of_the_environment_goes_first_and_leaves_no_file(tmp_path: Path) -> None:
     status, token, _ = run("token", "alice", secret=SECRET, folder=tmp_path)
-    assert (status, Tokens(SECRET).verify(token.strip())) == (0, "alice")
+    assert (status, Tokens(SECRET).verify(token.strip()).user) == (0, "alice")
     assert list(tmp_path.iterdir()) == []
 
 

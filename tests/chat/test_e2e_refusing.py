@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
+from pathlib import Path
 
-import pytest
 import trio
 
-from examples.chat import edge
+from examples.chat.limits import Limits
 from examples.chat.protocol import FRAME_LIMIT, ID_LIMIT, NAME_LIMIT, ROOM_LIMIT, TEXT_LIMIT
-from examples.chat.tokens import TOKEN_MAX_AGE, Tokens
+from examples.chat.tokens import Tokens
 
-from .support import PATIENCE, TOKENS, Chat, within
+from .support import PATIENCE, SECRET, TOKENS, Chat, open_chat, within
 
 
 async def test_speaking_in_a_room_one_is_not_in_is_an_error_with_the_id(chat: Chat) -> None:
@@ -107,20 +106,15 @@ async def test_too_big_a_frame_closes_with_1009_and_the_session_can_be_resumed(c
     assert await again.say("r", "shorter", "1") == 1
 
 
-async def test_who_does_not_say_hello_in_time_is_closed(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert edge.HELLO_WITHIN == 5.0
-    monkeypatch.setattr(edge, "HELLO_WITHIN", 0.2)
-    silent = await chat.connect()
-    assert await silent.closed() == (1008, "no hello within 0.2 s")
+async def test_who_does_not_say_hello_in_time_is_closed(tmp_path: Path) -> None:
+    assert Limits().hello_within == 5.0
+    async with open_chat(tmp_path, limits=Limits(hello_within=0.2)) as chat:
+        silent = await chat.connect()
+        assert await silent.closed() == (1008, "no hello within 0.2 s")
 
 
-async def test_a_first_message_that_is_no_good_hello_is_closed_with_1008(
-    chat: Chat, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = time.time()
-    with monkeypatch.context() as patched:
-        patched.setattr(time, "time", lambda: now - TOKEN_MAX_AGE - 10)
-        expired = TOKENS.issue("alice")
+async def test_a_first_message_that_is_no_good_hello_is_closed_with_1008(chat: Chat) -> None:
+    expired = Tokens(SECRET, age=-10).issue("alice")
     hello = {"type": "hello", "session": "tab"}
     good = TOKENS.issue("alice")
     cases = {

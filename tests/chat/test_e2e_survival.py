@@ -10,6 +10,8 @@ import pytest
 from .support import TOKENS, Frame, Peer, Serve, peer, request, wait_until
 
 TOTAL = 1_000
+# The server for those tests whose clients flood it.
+FLOODED = "tests.chat.talkative"
 # Messages said and not acked yet when the server is killed.
 ON_ITS_WAY = 64
 
@@ -31,7 +33,7 @@ def joined(client: Peer) -> Peer:
 def test_killed_in_the_middle_of_1000_every_acked_one_is_there_once_and_in_order(serve: Serve) -> None:
     names = [f"id {n}" for n in range(TOTAL)]
     acked: dict[str, int] = {}
-    server = serve()
+    server = serve(module=FLOODED)
     with peer(server.ws, "alice") as alice:
         joined(alice)
         for place, name in enumerate(names[: TOTAL // 2 + ON_ITS_WAY]):
@@ -41,7 +43,7 @@ def test_killed_in_the_middle_of_1000_every_acked_one_is_there_once_and_in_order
                 acked[ack["id"]] = ack["seq"]
         server.kill()
     assert len(acked) == TOTAL // 2
-    server = serve()
+    server = serve(module=FLOODED)
     said = history(server.ws)
     assert [message["seq"] for message in said] == list(range(1, len(said) + 1))
     assert [message["id"] for message in said] == names[: len(said)]
@@ -102,7 +104,7 @@ def test_a_server_that_nobody_has_come_to_ends_too(serve: Serve) -> None:
 
 def test_what_is_on_its_way_when_it_ends_is_either_acked_or_said_to_be_lost(serve: Serve) -> None:
     """An ack that came is true, however late it came."""
-    server = serve()
+    server = serve(module=FLOODED)
     with peer(server.ws, "alice") as alice:
         joined(alice)
         for n in range(200):

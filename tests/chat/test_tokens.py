@@ -1,6 +1,8 @@
 """Who gets in with which token, and where the secret that signs them is kept."""
 
+import math
 import os
+import string
 import threading
 import time
 from pathlib import Path
@@ -8,11 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from itsdangerous import URLSafeTimedSerializer
+from itsdangerous import URLSafeSerializer
 
 from examples.chat.tokens import ENVIRON_NAME, TOKEN_MAX_AGE, BadToken, SecretError, Tokens, load_secret
 
 KEY = "a long random text"
+TOKEN = Tokens(KEY).issue("alice")
 
 
 def problem_with(token: str, tokens: Tokens) -> str:
@@ -27,26 +30,74 @@ def problem_with(token: str, tokens: Tokens) -> str:
 @settings(deadline=None)
 @given(st.text())
 def test_a_token_is_good_for_exactly_the_user_it_was_issued_for(user: str) -> None:
-    assert Tokens(KEY).verify(Tokens(KEY).issue(user)) == user
+    assert Tokens(KEY).verify(Tokens(KEY).issue(user)).user == user
 
 
-def test_a_token_expires_after_its_age_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+@given(st.floats(0, 2e9), st.integers(1, 10**6))
+def test_a_token_expires_at_its_age_and_not_before(now: float, age: int) -> None:
+    token = Tokens(KEY, age, lambda: now).issue("alice")
+    ends_at = now + age
+    just_before = Tokens(KEY, clock=lambda: math.nextafter(ends_at, 0))
+    assert just_before.verify(token).ends_at == ends_at
+    assert problem_with(token, Tokens(KEY, clock=lambda: ends_at)) == "the token is expired; log in again"
+
+
+def test_a_token_is_as_old_as_the_hour_says_that_it_was_issued_at() -> None:
+    before = time.time()
+    login = Tokens(KEY).verify(Tokens(KEY).issue("alice"))
+    assert before <= login.ends_at - TOKEN_MAX_AGE <= time.time()
+
+
+def test_two_tokens_of_one_user_are_two_also_within_one_instant() -> None:
+    tokens = Tokens(KEY, clock=lambda: 1e9)
+    logins = [tokens.verify(tokens.issue("alice")) for _ in range(100)]
+    assert len({login.id for login in logins}) == 100
+
+
+def test_another_spelling_of_a_token_is_the_same_login() -> None:
     token = Tokens(KEY).issue("alice")
-    now = int(time.time())
-    monkeypatch.setattr(time, "time", lambda: now + TOKEN_MAX_AGE - 1)
-    assert Tokens(KEY).verify(token) == "alice"
-    monkeypatch.setattr(time, "time", lambda: now + TOKEN_MAX_AGE + 2)
-    assert problem_with(token, Tokens(KEY)) == "the token is expired; log in again"
+    login = Tokens(KEY).verify(token)
+    # The last character of base64 has spare bits.
+    spellings = [token[:-1] + last for last in string.ascii_letters + string.digits + "-_"]
+    good = [spelling for spelling in spellings if is_good(spelling)]
+    assert len(good) == 4
+    assert {Tokens(KEY).verify(spelling) for spelling in good} == {login}
+
+
+def is_good(token: str) -> bool:
+    try:
+        Tokens(KEY).verify(token)
+    except BadToken:
+        return False
+    return True
+
+
+def test_a_login_does_not_show_its_token() -> None:
+    token = Tokens(KEY).issue("alice")
+    login = Tokens(KEY).verify(token)
+    assert login.id not in token
+    assert repr(login) == f"Login(user='alice', id={login.id!r}, ends_at={login.ends_at!r})"
 
 
 def test_a_token_of_another_secret_or_purpose_or_kind_is_invalid() -> None:
-    salt = "trouper.chat.token"
+    salt, ends_at = "trouper.chat.login", time.time() + 60
+    good = ["alice", "id", ends_at]
+    assert Tokens(KEY).verify(str(URLSafeSerializer(KEY, salt=salt).dumps(good))).user == "alice"
     others = [
         Tokens(f"{KEY}!").issue("alice"),
-        str(URLSafeTimedSerializer(KEY).dumps("alice")),
-        str(URLSafeTimedSerializer(KEY, salt=salt).dumps({"user": "alice"})),
+        str(URLSafeSerializer(KEY).dumps(good)),
+        *(
+            str(URLSafeSerializer(KEY, salt=salt).dumps(said))
+            for said in (
+                "alice",
+                {"user": "alice"},
+                [],
+                [1, "id", ends_at],
+                ["alice", "id", None],
+                [*good, 1],
+            )
+        ),
     ]
-    assert Tokens(KEY).verify(str(URLSafeTimedSerializer(KEY, salt=salt).dumps("alice"))) == "alice"
     for token in others:
         assert problem_with(token, Tokens(KEY)) == "the token is invalid; log in again"
 
@@ -54,11 +105,12 @@ def test_a_token_of_another_secret_or_purpose_or_kind_is_invalid() -> None:
 @settings(deadline=None)
 @given(st.data())
 def test_a_token_with_any_character_changed_is_invalid(data: st.DataObject) -> None:
-    token = Tokens(KEY).issue("alice")
-    # The last character of base64 has spare bits: several of them say the same.
-    place = data.draw(st.integers(0, len(token) - 2))
-    other = data.draw(st.characters().filter(lambda character: character != token[place]))
-    problem_with(token[:place] + other + token[place + 1 :], Tokens(KEY))
+    # Several last characters say the same.
+    place = data.draw(st.integers(0, len(TOKEN) - 2))
+    other = data.draw(st.characters().filter(lambda character: character != TOKEN[place]))
+    assert problem_with(TOKEN[:place] + other + TOKEN[place + 1 :], Tokens(KEY)).startswith(
+        "the token is invalid"
+    )
 
 
 @settings(deadline=None)

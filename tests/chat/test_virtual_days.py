@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import random
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import trio
 
 from supervisor import ConnectionDetached, Refused
+from supervisor.__main__ import main as judge
 from supervisor.testing import run
 
 from .virtual import FOUND_DEAD, SLOT_FREE, Guest, VirtualChat, facts_of, is_welcome, open_virtual_chat
@@ -79,8 +81,18 @@ class Tab:
 
 
 async def hammer(folder: Path, seed: int, *, duration: float = 10 * MINUTE) -> tuple[list[Tab], Any]:
-    """Three tabs of one user with three slots; gives them, and all that happened."""
-    async with open_virtual_chat(folder, limit=3) as chat:
+    """Three tabs of one user with three slots; gives them, and all that happened.
+
+    Its journal is in `folder`, and the log of it is judged.
+    """
+    journal = io.BytesIO()
+    tabs, facts = await _hammer(folder, seed, duration, journal)
+    (folder / "chat.jsonl").write_bytes(journal.getvalue())
+    return tabs, facts
+
+
+async def _hammer(folder: Path, seed: int, duration: float, journal: io.BytesIO) -> tuple[list[Tab], Any]:
+    async with open_virtual_chat(folder, limit=3, journal=journal) as chat:
         gone_by: dict[str, float] = {}
         dice = [random.Random(f"{seed} {number}") for number in range(3)]  # noqa: S311  # dice, not secrets
         tabs = [Tab(f"tab-{number}", chat, each, gone_by) for number, each in enumerate(dice)]
@@ -92,6 +104,7 @@ async def hammer(folder: Path, seed: int, *, duration: float = 10 * MINUTE) -> t
             watch.cancel_scope.cancel()
         await trio.sleep(FOUND_DEAD + SLOT_FREE)
         assert (chat.keys("alice"), chat.network.links) == (set(), ()), "a ghost"
+        assert (len(chat.server.edge.logins), len(chat.server.edge.rates)) == (0, 1)
         for number in range(3):
             await chat.enter("alice", f"afterwards {number}")
         return tabs, facts_of(chat.log)
@@ -107,11 +120,17 @@ async def watch_refusals(chat: VirtualChat, gone_by: dict[str, float]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_three_clients_that_reconnect_for_ten_minutes_are_never_locked_out(seed: int, tmp_path: Path) -> None:
+def test_three_clients_that_reconnect_for_ten_minutes_are_never_locked_out(
+    seed: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     tabs, _ = run(hammer, tmp_path, seed, seed=seed)
     for tab in tabs:
         assert len(tab.waited) >= 100, "it came and went all the time"
         assert max(tab.waited) <= FOUND_DEAD, "as long as a ghost can pass for somebody alive"
+    assert judge(["check", str(tmp_path / "chat.jsonl")]) == 0
+    said = capsys.readouterr().out
+    assert said.endswith("\nNothing was broken.\n"), said
+    assert "It has no end" not in said
 
 
 def test_the_same_seed_gives_the_same_log(tmp_path: Path) -> None:

@@ -15,13 +15,16 @@ import trio_websocket
 from actors import ConnectionSpec
 from actors.websocket import WebSocketSpec, serve_listeners
 from examples.chat.blocking import run_inline
+from examples.chat.limits import Limits
 from examples.chat.protocol import FRAME_LIMIT
-from examples.chat.server import SWEEP_PERIOD, ChatSpec, open_chat
+from examples.chat.server import SWEEP_PERIOD, Chat, ChatSpec, open_chat
+from examples.chat.tokens import TOKEN_MAX_AGE, Tokens
 from supervisor import Event, EventsLost, HealthPolicy, Subscription, Supervisor, SupervisorSpec, Terminal
+from supervisor.journal import Sink
 from supervisor.testing import Link, Network, NetworkStream, check_events
 from supervisor.testing.websocket import QUEUE, open_websocket
 
-from .support import SECRET, TOKENS, Client, within
+from .support import SECRET, Client, within
 
 E = TypeVar("E", bound=Event)
 
@@ -33,6 +36,9 @@ FOUND_DEAD = CONNECTION.quiet + CONNECTION.ping_timeout + CONNECTION.second_chan
 
 # Longer than any test, in seconds: with a server there is no deadlock, it has always something to do.
 A_DAY = 24 * 3600.0
+
+# When every test begins, in seconds since the epoch.
+EPOCH = 1_000_000_000.0
 
 # No jitter: its dice are the supervisor's own, and no seed of ours reaches them.
 SUPERVISION = SupervisorSpec(sweep_period=SWEEP_PERIOD, sweep_jitter=0)
@@ -56,25 +62,35 @@ class Guest(Client):
 class VirtualChat:
     """A chat on a network, its guests, and all that happened."""
 
-    supervisor: Supervisor
+    server: Chat
     network: Network
     limit: int
     _subscription: Subscription
     _guests: AsyncExitStack
     _log: list[Event | EventsLost] = attrs.field(init=False, factory=list[Event | EventsLost])
 
-    async def enter(self, user: str, session: str, *, queue: int = QUEUE) -> Guest:
+    @property
+    def supervisor(self) -> Supervisor:
+        return self.server.supervisor
+
+    def issue(self, user: str, *, age: float = TOKEN_MAX_AGE) -> str:
+        """A token that lasts for so many seconds from now."""
+        return Tokens(SECRET, age, the_hour).issue(user)
+
+    async def enter(self, user: str, session: str, *, queue: int = QUEUE, token: str = "") -> Guest:
         """A guest that stays until the end, and has been welcomed."""
-        guest = await self._guests.enter_async_context(self.visit(user, session, queue=queue))
+        guest = await self._guests.enter_async_context(self.visit(user, session, queue=queue, token=token))
         assert (await guest.next())["type"] == "welcome"
         return guest
 
     @asynccontextmanager
-    async def visit(self, user: str, session: str, *, queue: int = QUEUE) -> AsyncGenerator[Guest]:
+    async def visit(
+        self, user: str, session: str, *, queue: int = QUEUE, token: str = ""
+    ) -> AsyncGenerator[Guest]:
         """A guest that has said hello, for as long as the block lasts."""
         stream = await self.network.connect()
         async with open_websocket(stream, queue=queue) as websocket:
-            guest = Guest(websocket, TOKENS.issue(user), session, stream=stream)
+            guest = Guest(websocket, token or self.issue(user), session, stream=stream)
             await guest.send("hello", token=guest.token, session=session)
             yield guest
 
@@ -110,7 +126,13 @@ class VirtualChat:
 
 @asynccontextmanager
 async def open_virtual_chat(
-    folder: Path, *, limit: int = 20, latency: float = 0.01, capacity: int = 64 * 1024
+    folder: Path,
+    *,
+    limit: int = 20,
+    latency: float = 0.01,
+    capacity: int = 64 * 1024,
+    limits: Limits | None = None,
+    journal: Sink | None = None,
 ) -> AsyncGenerator[VirtualChat]:
     """A server, with the usual durations; at the end its log is judged."""
     spec = ChatSpec(
@@ -118,20 +140,22 @@ async def open_virtual_chat(
         secret=SECRET,
         limit=limit,
         supervisor=SUPERVISION,
+        limits=limits or Limits(),
+        journal=journal,
         websocket=WebSocketSpec(message_bytes=FRAME_LIMIT),
     )
     network = Network(latency=latency, capacity=capacity)
     with within(A_DAY, "the end of the test and of its server"):
-        async with open_server(spec, network) as (supervisor, subscription), AsyncExitStack() as guests:
-            virtual = VirtualChat(supervisor, network, limit, subscription, guests)
+        async with open_server(spec, network) as (server, subscription), AsyncExitStack() as guests:
+            virtual = VirtualChat(server, network, limit, subscription, guests)
             yield virtual
     assert [str(violation) for violation in check_events(virtual.log, spec=SUPERVISION, limit=limit)] == []
 
 
 @asynccontextmanager
-async def open_server(spec: ChatSpec, network: Network) -> AsyncGenerator[tuple[Supervisor, Subscription]]:
+async def open_server(spec: ChatSpec, network: Network) -> AsyncGenerator[tuple[Chat, Subscription]]:
     """The chat on a listener of the network, and all of its events, those of its end included."""
-    async with trio.open_nursery() as servers, open_chat(spec, run=run_inline) as chat:
+    async with trio.open_nursery() as servers, open_chat(spec, run=run_inline, clock=the_hour) as chat:
         serve = partial(
             serve_listeners,
             chat.edge.serve,
@@ -140,8 +164,13 @@ async def open_server(spec: ChatSpec, network: Network) -> AsyncGenerator[tuple[
             handler_nursery=chat.supervisor.handler_nursery,
         )
         await servers.start(serve)
-        yield chat.supervisor, chat.supervisor.events(capacity=1_000_000)
+        yield chat, chat.supervisor.events(capacity=1_000_000)
         servers.cancel_scope.cancel()
+
+
+def the_hour() -> float:
+    """The virtual seconds since the epoch."""
+    return EPOCH + trio.current_time()
 
 
 async def is_welcome(guest: Guest) -> bool:
