@@ -1,6 +1,8 @@
 /** The page's few HTTP requests. What goes wrong comes back as an ApiError with a sentence for people. */
 
 const TIMEOUT = 8000;
+const NOT_FOUND = 404;
+export const UNAUTHORIZED = 401;
 
 export class ApiError extends Error {
   constructor(status, sentence) {
@@ -15,6 +17,13 @@ export const logIn = (name) =>
   request("/login", { method: "POST", body: JSON.stringify({ name }) });
 
 export const loadSessions = (token) => request("/sessions", { token });
+
+/** Ended by then, or ending; false if there is no such session any more. */
+export const endSession = (token, session) =>
+  request("/sessions/end", { token, method: "POST", body: JSON.stringify({ session }) }).then(() => true, unlessGone);
+
+/** The token is good for nothing from then on, also where somebody has a copy. */
+export const logOut = (token) => request("/logout", { token, method: "POST", keepalive: true });
 
 export const wedge = (token, session) =>
   request("/wedge", { token, method: "POST", body: JSON.stringify({ session }) });
@@ -34,6 +43,11 @@ async function reach(path, options) {
     // Status 0: no answer at all, as opposed to an answer which says no.
     throw new ApiError(0, "The server cannot be reached. Is it still running?");
   }
+}
+
+function unlessGone(error) {
+  if (error.status === NOT_FOUND) return false;
+  throw error;
 }
 
 async function sentenceOf(response) {

@@ -1,35 +1,27 @@
 /** The page: log-in, the shell around the conversation, and who tells whom. */
 
-import { ApiError, loadConfig, logIn } from "./api.js";
+import { ApiError, UNAUTHORIZED, loadConfig, logIn, logOut } from "./api.js";
 import { Chat } from "./chat.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
-import { avatar, byId, setAttribute, setText } from "./dom.js";
+import { avatar, byId, setText } from "./dom.js";
 import { typingSentence } from "./format.js";
 import { Identity } from "./identity.js";
 import { MemberList, RoomList, onlineSentence } from "./lists.js";
 import { RefusedPanel } from "./refused.js";
 import { SessionsPanel } from "./sessions.js";
 import { Sides } from "./sides.js";
+import { Status } from "./status.js";
 
 const DEFAULT_ROOM = "lobby";
 const CONFIG_AGAIN_AFTER = 2000;
 // Many frames, one drawing. A timer, not an animation frame: a hidden tab must still count what is unread.
 const DRAW_AFTER = 16;
-const UNAUTHORIZED = 401;
-
-const LINK_WORDS = {
-  online: () => "Online",
-  connecting: () => "Connecting…",
-  reconnecting: ({ retryAt }) => `Reconnecting in ${Math.max(0, Math.ceil((retryAt - Date.now()) / 1000))} s`,
-  refused: () => "Refused",
-  closed: () => "Closed",
-};
+const STEPS = { ArrowUp: -1, ArrowDown: 1 };
 
 const identity = new Identity();
 const attended = () => !document.hidden;
 let chat = null;
-let link = { state: "closed" };
 let drawTimer = 0;
 let shown = null;
 
@@ -46,7 +38,7 @@ const conversation = new Conversation({
   discard: (id) => chat.discard(id),
   source: showSource,
 });
-const roomList = new RoomList({ look, leave: (name) => chat.leave(name) });
+const roomList = new RoomList({ look, leave: leaveRoom });
 const memberList = new MemberList();
 const refused = new RefusedPanel({ identity, onRetry: () => chat?.link.connect(), onError: httpFailed });
 const sessions = new SessionsPanel({
@@ -55,7 +47,7 @@ const sessions = new SessionsPanel({
   onAnswer: (answer) => showUse(answer.sessions.length, answer.limit),
   onError: httpFailed,
 });
-
+const status = new Status({ onPress: pressed });
 const sides = new Sides({ onSessionsOpen: () => sessions.poll() });
 
 listen();
@@ -129,16 +121,25 @@ function goOut(sentence = "") {
   const leaving = chat;
   chat = null;
   leaving?.link.close();
-  refused.hide();
+  refused.end();
+  status.clear();
   sides.closeAll();
   shown = null;
   showLogin(sentence);
 }
 
-function logOut() {
+/** Out at once; the server is told in passing, and should it not hear of it, people are told that. */
+async function leave() {
+  const { token } = identity;
   goOut();
   identity.forget();
   byId("login-name").value = "";
+  try {
+    await logOut(token);
+  } catch (error) {
+    // 401: it was good for nothing already.
+    if (error.status !== UNAUTHORIZED && chat === null) showLogin(`You are logged out here, but the server was not told: ${error.message}`);
+  }
 }
 
 function httpFailed(error) {
@@ -150,26 +151,26 @@ function httpFailed(error) {
 // The link.
 
 function linkChanged(state, facts) {
-  link = { state, ...facts };
-  if (state === "online") refused.hide();
-  if (state === "refused") sides.closeDrawer();
-  if (state === "refused") refused.show(facts.reason);
-  if (state === "closed" && !facts.wanted) {
+  if (state === "closed" && facts.wanted) return;
+  if (state === "closed") {
     identity.dropToken();
-    return goOut(facts.reason || "The server closed the connection. Please log in again.");
+    return goOut(facts.why);
   }
-  sides.shield();
-  drawLink();
+  if (state === "refused") {
+    sides.closeDrawer();
+    refused.refuse(facts.reason);
+  } else if (state !== "connecting") {
+    refused.end();
+  }
+  status.show(state, facts);
   drawSoon();
 }
 
-function drawLink() {
-  const pill = byId("connection");
-  setAttribute(pill, "data-state", link.state);
-  setText(pill.querySelector(".connection-text"), LINK_WORDS[link.state](link));
-  // The seconds tick for the eye only; the ear hears each state once.
-  setText(byId("connection-said"), link.state === "reconnecting" ? "Connection lost, reconnecting" : link.state);
-  byId("offline").hidden = link.state !== "reconnecting";
+/** The button beside the reason: what it does is what it says. */
+function pressed(state) {
+  if (state === "refused") refused.open();
+  else if (state === "ended") chat.link.connect();
+  else chat.link.hurry();
 }
 
 // What people do.
@@ -190,6 +191,20 @@ function look(name) {
   sides.closeDrawer();
   draw();
   composer.focus();
+}
+
+function leaveRoom(name) {
+  chat.leave(name);
+  draw();
+}
+
+/** Alt and an arrow go to the room above or below, from wherever one writes. */
+function walkRooms(event) {
+  if (!event.altKey || !STEPS[event.key] || chat === null || byId("refused").open) return;
+  const names = [...chat.rooms.keys()];
+  if (names.length === 0) return;
+  event.preventDefault();
+  look(names.at((names.indexOf(chat.active) + STEPS[event.key]) % names.length));
 }
 
 function submitJoin(event) {
@@ -214,12 +229,15 @@ function showSource({ room, seq }) {
 function listen() {
   byId("login-form").addEventListener("submit", submitLogin);
   byId("join-form").addEventListener("submit", submitJoin);
-  byId("logout").addEventListener("click", logOut);
-  byId("retry-now").addEventListener("click", () => chat.link.hurry());
+  for (const button of document.querySelectorAll(".logout")) button.addEventListener("click", leave);
+  byId("to-composer").addEventListener("click", () => byId("composer-text").focus());
+  document.addEventListener("keydown", walkRooms);
+  // What was read, for the page that is loaded after this one.
+  addEventListener("pagehide", () => chat && identity.keep({ read: chat.read }));
   document.addEventListener("visibilitychange", () => attended() && (chat?.attend(), chat?.link.hurry(), sessions.poll()));
   addEventListener("online", () => chat?.link.hurry());
   // Seconds tick and typists fall silent without any frame.
-  setInterval(() => chat && (drawTyping(), drawLink()), 500);
+  setInterval(() => chat && (drawTyping(), status.tick()), 500);
 }
 
 // Drawing.
@@ -245,7 +263,7 @@ function drawRoom(room) {
   byId("no-room").hidden = Boolean(room);
   composer.enable(Boolean(room));
   setText(byId("room-title"), room?.name ?? "No room");
-  setText(byId("room-facts"), room?.members.size > 0 ? onlineSentence(room.members) : "");
+  setText(byId("room-facts"), status.online && room?.members.size > 0 ? onlineSentence(room.members) : "");
   memberList.show(room?.members ?? new Map(), chat.user);
   if (shown !== room) composer.showRoom(room?.name ?? "", room?.draft ?? "");
   shown = room;
@@ -253,7 +271,7 @@ function drawRoom(room) {
 }
 
 function drawTyping() {
-  const typists = link.state === "online" ? chat.room?.typingNow(Date.now()) : [];
+  const typists = status.online ? chat.room?.typingNow(Date.now()) : [];
   const sentence = typingSentence(typists ?? []);
   byId("typing").dataset.active = String(sentence !== "");
   setText(byId("typing-text"), sentence);

@@ -8,6 +8,7 @@ import { Room } from "./room.js";
 import { timeline } from "./timeline.js";
 
 const TYPING_EVERY = 2000;
+const FLUSH_AGAIN_AFTER = 300;
 
 export class Chat {
   #handlers = {
@@ -24,6 +25,7 @@ export class Chat {
   #connection = 0;
   #askedSince = new Map();
   #typedAt = 0;
+  #flushTimer = 0;
 
   /** `ears`: onChange(), onState(state, facts), onNotice(sentence), onRooms(names), onUnsent(entries). */
   constructor({ url, identity, attended, ears }) {
@@ -46,7 +48,7 @@ export class Chat {
 
   join(name) {
     if (!this.rooms.has(name)) {
-      this.rooms.set(name, new Room(name));
+      this.rooms.set(name, new Room(name, this.identity.read[name] ?? null));
       this.#requestJoin(this.rooms.get(name));
       this.#roomsChanged();
     }
@@ -73,15 +75,15 @@ export class Chat {
     const room = this.room;
     if (room && this.attended()) {
       if (room.unread > 0) this.newFrom = room.unreadFrom;
-      Object.assign(room, { unread: 0, unreadFrom: null });
+      room.markRead();
     }
     this.ears.onChange();
   }
 
   say(text) {
-    const entry = this.outbox.add({ id: randomId(), room: this.active, text, at: Date.now() / 1000 });
+    this.outbox.add({ id: randomId(), room: this.active, text, at: Date.now() / 1000 });
     this.newFrom = null;
-    this.#sendEntry(entry);
+    this.#flush();
     this.ears.onChange();
   }
 
@@ -94,12 +96,12 @@ export class Chat {
 
   typing() {
     if (Date.now() - this.#typedAt < TYPING_EVERY) return;
-    if (this.link.send({ type: "typing", room: this.active })) this.#typedAt = Date.now();
+    if (this.link.sendInTime({ type: "typing", room: this.active })) this.#typedAt = Date.now();
   }
 
   retry(id) {
     this.outbox.retry(id);
-    this.#sendEntry(this.outbox.get(id));
+    this.#flush();
     this.ears.onChange();
   }
 
@@ -117,6 +119,11 @@ export class Chat {
   timeline() {
     const { room, user, newFrom } = this;
     return timeline({ room, user, newFrom, entries: this.outbox.inRoom(room.name), cards: this.asks.inRoom(room.name) });
+  }
+
+  /** By room: up to which seq it was read. */
+  get read() {
+    return Object.fromEntries([...this.rooms.values()].filter((room) => room.readTo !== null).map((room) => [room.name, room.readTo]));
   }
 
   // What the server says.
@@ -146,7 +153,17 @@ export class Chat {
       room.clear();
       return this.#requestJoin(room);
     }
-    for (const entry of this.outbox.due(room.name, this.#connection)) this.#sendEntry(entry);
+    this.#flush();
+  }
+
+  /** What waits goes out in its order, no faster than the server likes it. */
+  #flush() {
+    clearTimeout(this.#flushTimer);
+    for (const room of this.rooms.values()) {
+      if (!room.joined) continue;
+      const due = this.outbox.due(room.name, this.#connection);
+      if (!due.every((entry) => this.#sendEntry(entry))) this.#flushTimer = setTimeout(() => this.#flush(), FLUSH_AGAIN_AFTER);
+    }
   }
 
   #message({ type, ...message }) {
@@ -154,6 +171,7 @@ export class Chat {
     if (!room?.accept(message)) return;
     if (message.user === this.user) this.outbox.arrived(message.id);
     else if (message.seq > (room.historyTo ?? 0) && !this.#seen(room)) room.countUnread(message.seq);
+    if (this.#seen(room)) room.markRead();
     if (room.gap) this.#requestMissing(room);
   }
 
@@ -194,10 +212,10 @@ export class Chat {
   }
 
   #sendEntry(entry) {
-    // Not joined yet: it goes out right after `joined`, in its order.
-    if (!this.rooms.get(entry.room)?.joined) return;
     const { room, text, id } = entry;
-    if (this.link.send({ type: "say", room, text, id })) entry.sentOn = this.#connection;
+    const sent = this.link.sendInTime({ type: "say", room, text, id });
+    if (sent) entry.sentOn = this.#connection;
+    return sent;
   }
 
   #sendAsk(card) {

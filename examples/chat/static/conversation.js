@@ -7,6 +7,8 @@ import { clock, dayName, fullTime, plural } from "./format.js";
 // Nearer to the end than this counts as "at the end".
 const NEAR_END = 80;
 const FLASH = 1600;
+// A screen reader looks at the page a moment after it has changed.
+const SETTLED_AFTER = 300;
 
 const TICKS = {
   sending: () => icon("clock", "Sending"),
@@ -24,6 +26,7 @@ export class Conversation {
   #newest = null;
   #atEnd = true;
   #height = 0;
+  #settleTimer = 0;
 
   /** `acts`: retry(id), discard(id), source(source). */
   constructor(acts) {
@@ -47,28 +50,30 @@ export class Conversation {
     const own = newest !== this.#newest && items.at(-1)?.message?.user === user;
     this.#newest = newest;
     if (switched || own || this.#atEnd) this.toEnd();
-    this.#list.setAttribute("aria-busy", "false");
+    if (room.caughtUp) this.#settleTimer ||= setTimeout(() => setAttribute(this.#list, "aria-busy", "false"), SETTLED_AFTER);
   }
 
   toEnd({ smooth = false } = {}) {
-    this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior: smooth ? "smooth" : "instant" });
+    this.#scroller.scrollTo({ top: this.#scroller.scrollHeight, behavior: smooth ? gently() : "instant" });
   }
 
   /** Scroll to a message and let it shine; false if this page does not have it. */
   reveal(seq) {
     const node = this.#list.querySelector(`.message[data-seq="${Number(seq)}"]`);
     if (!node) return false;
-    node.scrollIntoView({ block: "center", behavior: "smooth" });
+    node.scrollIntoView({ block: "center", behavior: gently() });
     node.classList.add("flash");
     setTimeout(() => node.classList.remove("flash"), FLASH);
     return true;
   }
 
-  /** Another room is no news: aria-busy keeps a screen reader from reading all of it out. */
+  /** Another room is no news: aria-busy keeps a screen reader from reading all of it out, until it is in. */
   #change(room) {
     this.#room = room;
     this.#atEnd = true;
-    this.#list.setAttribute("aria-busy", "true");
+    clearTimeout(this.#settleTimer);
+    this.#settleTimer = 0;
+    setAttribute(this.#list, "aria-busy", "true");
     this.#keyed.clear();
   }
 
@@ -123,6 +128,9 @@ export class Conversation {
         el("button.link", { type: "button", onclick: () => this.acts.discard(id) }, "Discard")));
   }
 }
+
+/** For some, a page that glides makes sick. */
+const gently = () => (matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth");
 
 const UPDATES = { card: (node, { card }) => updateCard(node, card), message: updateMessage };
 

@@ -1,11 +1,14 @@
 /** Times, durations and counts as people read them. Pure. */
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const CLOCK_SECONDS = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const DAY_AND_YEAR = new Intl.DateTimeFormat(undefined, { dateStyle: "long" });
 const FULL = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 
 export const clock = (at) => CLOCK.format(at * 1000);
+
+export const clockSeconds = (at) => CLOCK_SECONDS.format(at * 1000);
 
 export const fullTime = (at) => FULL.format(at * 1000);
 

@@ -15,6 +15,8 @@ export class Identity {
   get rooms() { return this.#facts.rooms ?? []; }
   get active() { return this.#facts.active; }
   get unsent() { return this.#facts.unsent ?? []; }
+  /** By room: up to which seq it was read. */
+  get read() { return this.#facts.read ?? {}; }
 
   logIn({ user, token }) {
     const same = user === this.user;

@@ -22,10 +22,16 @@ export class RoomList {
       el("button.room-open", { type: "button", "data-room": name, onclick: () => this.acts.look(name) },
         el("span.hash", { "aria-hidden": "true" }, "#"),
         el("bdi.room-name", {}, name),
-        el("span.unread", { hidden: true })),
+        el("span.unread", { hidden: true }, el("span", {}), el("span.visually-hidden", {}, " unread"))),
       el("button.room-leave.icon-button", {
-        type: "button", "aria-label": `Leave ${name}`, title: `Leave ${name}`, onclick: () => this.acts.leave(name),
+        type: "button", "aria-label": `Leave ${name}`, title: `Leave ${name}`, onclick: () => this.#leave(name),
       }, icon("close")));
+  }
+
+  /** The button goes with the room; whoever pressed it goes on from the room that is shown now. */
+  #leave(name) {
+    this.acts.leave(name);
+    (byId("rooms").querySelector("[aria-current]") ?? byId("join-room")).focus();
   }
 }
 
@@ -33,8 +39,7 @@ function update(node, room, active) {
   setAttribute(node.querySelector(".room-open"), "aria-current", active ? "true" : null);
   const unread = node.querySelector(".unread");
   unread.hidden = room.unread === 0;
-  setText(unread, badge(room.unread));
-  setAttribute(unread, "aria-label", `${room.unread} unread`);
+  setText(unread.firstElementChild, badge(room.unread));
 }
 
 export class MemberList {

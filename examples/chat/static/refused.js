@@ -1,6 +1,6 @@
-/** The panel which says why this tab was not let in, who holds the slots, and when it tries again. */
+/** The dialog which says why this tab was not let in, who holds the slots, and when it tries again. */
 
-import { loadSessions } from "./api.js";
+import { endSession, loadSessions } from "./api.js";
 import { byId, el, setText } from "./dom.js";
 import { plural } from "./format.js";
 import { stateChip } from "./sessions.js";
@@ -14,21 +14,23 @@ const UNSAID = "The server has no free slot for one more session of yours.";
 const STAGES = { takeover: "Takeover", garbage: "Garbage", liveness: "Liveness" };
 
 export class RefusedPanel {
-  #panel = byId("refused");
+  #dialog = byId("refused");
   #timer = 0;
   #retryAt = 0;
+  #waiting = false;
 
   constructor({ identity, onRetry, onError }) {
     Object.assign(this, { identity, onRetry, onError });
     byId("refused-retry").addEventListener("click", () => this.#retry());
+    byId("refused-close").addEventListener("click", () => this.#dialog.close());
   }
 
-  async show(reason) {
-    const opening = this.#panel.hidden;
-    this.#panel.hidden = false;
+  /** It was refused, perhaps not for the first time: a dialog put away by hand stays away. */
+  async refuse(reason) {
+    if (!this.#waiting) this.open();
+    this.#waiting = true;
     setText(byId("refused-reason"), reason || UNSAID);
     this.#countDownFrom(RETRY_AFTER);
-    if (opening) byId("refused-title").focus();
     try {
       this.#explain(await loadSessions(this.identity.token));
     } catch (error) {
@@ -36,19 +38,33 @@ export class RefusedPanel {
     }
   }
 
-  hide() {
+  open() {
+    if (this.#dialog.open) return;
+    this.#dialog.showModal();
+    byId("refused-title").focus();
+  }
+
+  /** Let in, or gone: nothing is tried any more. */
+  end() {
     clearInterval(this.#timer);
-    this.#panel.hidden = true;
+    this.#waiting = false;
+    this.#dialog.close();
   }
 
   #explain({ limit, sessions, refusal }) {
-    if (this.#panel.hidden) return;
+    if (!this.#waiting) return;
     const said = byId("refused-reason");
     if (said.textContent === UNSAID && refusal) setText(said, refusal.sentence);
     const holders = refusal?.holders ?? sessions.map(asHolder);
     setText(byId("refused-count"), `Who holds the ${plural(refusal?.limit ?? limit, "slot")}, and why each was kept`);
-    byId("refused-holders").replaceChildren(...holders.map((holder) => makeHolder(holder, this.identity.session)));
+    const focused = document.activeElement?.closest(".holder")?.dataset.session;
+    byId("refused-holders").replaceChildren(...holders.map((holder) => this.#makeHolder(holder)));
+    this.#endButton(focused)?.focus();
     if (refusal?.retry_after > 0) this.#countDownFrom(refusal.retry_after);
+  }
+
+  #endButton(session) {
+    return [...byId("refused-holders").children].find((node) => node.dataset.session === session)?.querySelector("button");
   }
 
   #countDownFrom(seconds) {
@@ -69,19 +85,35 @@ export class RefusedPanel {
     setText(byId("refused-countdown"), "Trying again now…");
     this.onRetry();
   }
+
+  #makeHolder({ session, verdict, evidence, kept = [] }) {
+    const short = session.slice(0, 8);
+    return el("li.holder", { "data-session": session },
+      el("div.session-head", {},
+        stateChip(verdict),
+        session === this.identity.session && el("span.this-tab", {}, "this tab"),
+        el("code.session-id", { title: session }, short),
+        el("button.small.danger.end", {
+          type: "button", "aria-label": `End session ${short} and take its place`, onclick: (event) => this.#end(session, event.currentTarget),
+        }, "End")),
+      el("p.evidence", {}, evidence),
+      kept.length > 0 && el("dl.kept", {}, ...kept.flatMap(makeKept)));
+  }
+
+  async #end(session, button) {
+    button.disabled = true;
+    try {
+      await endSession(this.identity.token, session);
+      this.#retry();
+    } catch (error) {
+      button.disabled = false;
+      setText(byId("refused-countdown"), error.message);
+      this.onError(error);
+    }
+  }
 }
 
 const asHolder = ({ session, state, evidence }) => ({ session, verdict: state, evidence, kept: [] });
-
-function makeHolder({ session, verdict, evidence, kept = [] }, own) {
-  return el("li.holder", { "data-session": session },
-    el("div.session-head", {},
-      stateChip(verdict),
-      session === own && el("span.this-tab", {}, "this tab"),
-      el("code.session-id", { title: session }, session.slice(0, 8))),
-    el("p.evidence", {}, evidence),
-    kept.length > 0 && el("dl.kept", {}, ...kept.flatMap(makeKept)));
-}
 
 /** "garbage: it has a connection" becomes a stage and what that stage found. */
 function makeKept(line) {

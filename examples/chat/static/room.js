@@ -7,10 +7,11 @@ const TYPING_SHOWN = 4000;
 export class Room {
   #seen = new Set();
   #floor = 0;
+  #backlogTo = null;
 
-  constructor(name) {
-    this.name = name;
-    this.draft = "";
+  /** `readTo`: the last seq that was read before the page was loaded; null: nobody knows. */
+  constructor(name, readTo = null) {
+    Object.assign(this, { name, readTo, draft: "" });
     this.clear();
   }
 
@@ -24,6 +25,7 @@ export class Room {
     // Invariant: between the first message and `last` nothing is missing.
     this.last = null;
     this.historyTo = null;
+    this.#backlogTo = null;
     this.unread = 0;
     this.unreadFrom = null;
   }
@@ -32,7 +34,10 @@ export class Room {
   enter({ members, seq }) {
     if (this.last !== null && seq < this.last) return false;
     this.joined = true;
-    this.historyTo ??= seq;
+    // What was there when we first came in is no news, but for what came since an earlier visit.
+    this.readTo = Math.min(this.readTo ?? seq, seq);
+    this.historyTo ??= this.readTo;
+    this.#backlogTo ??= seq;
     if (seq === 0) this.last = 0;
     this.members = new Map(members.map((user) => [user, "online"]));
     return true;
@@ -54,6 +59,15 @@ export class Room {
 
   /** Something after `last` came too early. */
   get gap() { return this.messages.length > 0 && this.messages.at(-1).seq > this.last; }
+
+  /** All that was there when we came in has arrived. */
+  get caughtUp() { return this.#backlogTo !== null && (this.last ?? 0) >= this.#backlogTo; }
+
+  /** Everything that is here has been seen. */
+  markRead() {
+    this.readTo = this.messages.at(-1)?.seq ?? this.readTo;
+    Object.assign(this, { unread: 0, unreadFrom: null });
+  }
 
   countUnread(seq) {
     this.unread += 1;

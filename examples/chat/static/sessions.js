@@ -1,6 +1,6 @@
 /** One's own sessions with their states, as the server sees them; polled while somebody looks. */
 
-import { loadSessions, wedge } from "./api.js";
+import { endSession, loadSessions, wedge } from "./api.js";
 import { Keyed, byId, el, setAttribute, setText } from "./dom.js";
 import { duration, plural } from "./format.js";
 
@@ -55,32 +55,39 @@ export class SessionsPanel {
 
   #make({ session }) {
     const ours = session === this.identity.session;
+    const short = session.slice(0, 8);
     return el("li.session", { "data-session": session },
       el("div.session-head", {},
         stateChip("unknown"),
         ours && el("span.this-tab", {}, "this tab"),
-        el("code.session-id", { title: session }, session.slice(0, 8))),
+        el("code.session-id", { title: session }, short)),
       el("p.evidence", {}),
       el("div.session-foot", {},
         el("span.session-facts", {}),
-        el("button.wedge", {
-          type: "button", title: DRILL, "aria-describedby": "sessions-drill",
-          "aria-label": `Wedge session ${session.slice(0, 8)} (drill)`,
-          onclick: (event) => this.#wedge(session, event.currentTarget),
-        }, "Wedge (drill)")));
+        el("button.small.wedge", {
+          type: "button", title: DRILL, "aria-describedby": "sessions-drill", "aria-label": `Wedge session ${short} (drill)`,
+          onclick: (event) => this.#do(wedge, session, event.currentTarget),
+        }, "Wedge (drill)"),
+        el("button.small.danger.end", {
+          type: "button", "aria-label": ours ? "End this tab's session" : `End session ${short}`,
+          onclick: (event) => this.#do(endSession, session, event.currentTarget),
+        }, "End")));
   }
 
-  async #wedge(session, button) {
+  async #do(act, session, button) {
     button.disabled = true;
     try {
-      await wedge(this.identity.token, session);
+      await act(this.identity.token, session);
       setText(byId("sessions-problem"), "");
     } catch (error) {
       this.#failed(error);
     } finally {
       button.disabled = false;
     }
+    button.focus();
     await this.poll();
+    // The session went, and its button with it: whoever pressed it goes on from the head of the list.
+    if (!button.isConnected) byId("sessions-title").focus();
   }
 
   #failed(error) {
@@ -89,12 +96,18 @@ export class SessionsPanel {
   }
 }
 
-function update(node, { state, evidence, connections, age }) {
+function update(node, { state, evidence, age, wires }) {
   setAttribute(node, "data-state", state);
   setText(node.querySelector(".chip"), state);
   setAttribute(node.querySelector(".chip"), "data-state", state);
   setText(node.querySelector(".evidence"), evidence);
-  setText(node.querySelector(".session-facts"), `${plural(connections, "connection")} · ${duration(age)} old`);
+  setText(node.querySelector(".session-facts"), factsOf({ age, wires }));
+}
+
+/** What its evidence does not say: its age, and what its tabs have not read yet. */
+function factsOf({ age, wires = [] }) {
+  const unread = wires.reduce((sum, wire) => sum + wire.queued_bytes, 0);
+  return `${duration(age)} old${unread > 0 ? ` · ${Math.ceil(unread / 1024)} KiB unread` : ""}`;
 }
 
 export const stateChip = (state) => el("span.chip", { "data-state": state }, state);

@@ -22,6 +22,9 @@ export class Sides {
     for (const button of document.querySelectorAll(".drawer-close")) button.addEventListener("click", close);
     for (const width of [WIDE, NARROW]) width.addEventListener("change", close);
     document.addEventListener("keydown", (event) => event.key === "Escape" && close());
+    for (const part of ["sessions", "sessions-toggle"]) {
+      byId(part).addEventListener("keydown", (event) => event.key === "Escape" && this.#closeSessions());
+    }
   }
 
   closeDrawer() {
@@ -29,7 +32,7 @@ export class Sides {
     if (!drawer) return;
     delete this.#app.dataset.drawer;
     if (drawer === "side") this.#showSessions(false);
-    this.shield();
+    this.#shield();
     this.#opener?.focus();
   }
 
@@ -38,19 +41,18 @@ export class Sides {
     this.#showSessions(false);
   }
 
-  /** What lies under a drawer or the refusal is out of reach for keyboard and screen reader too. */
-  shield() {
+  /** What lies under a drawer is out of reach for keyboard and screen reader too. */
+  #shield() {
     const { drawer } = this.#app.dataset;
-    const covered = !byId("refused").hidden;
     for (const part of ["sidebar", "conversation", "side"]) {
-      byId(part).inert = covered || (drawer !== undefined && part !== PARTS[drawer]);
+      byId(part).inert = drawer !== undefined && part !== PARTS[drawer];
     }
   }
 
   #openDrawer(name, closer = `#${PARTS[name]} .drawer-close`) {
     this.#opener = document.activeElement;
     this.#app.dataset.drawer = name;
-    this.shield();
+    this.#shield();
     document.querySelector(closer).focus();
   }
 
