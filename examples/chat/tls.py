@@ -35,6 +35,8 @@ def load_tls(certfile: Path, keyfile: Path) -> Tls:
         except OSError as error:
             raise TlsError(f"cannot read the {what} {path}: {error.strerror}") from error
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    # Not every build of Python says so by itself; a stricter system policy stays.
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     asked: list[bool] = []
 
     def passphrase() -> str:
