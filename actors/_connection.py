@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import attrs
 import trio
@@ -25,6 +25,10 @@ CLOSE_DEAD = 1006
 """What a connection without a Close frame counts as, by RFC 6455; it is never sent."""
 
 
+Framing: TypeAlias = Callable[[str], bytes]
+"""Makes a frame of a text. The same function for all wires that take the same bytes."""
+
+
 class Frame:
     """A text that goes to many connections: framed once, for all whose wires take the same bytes.
 
@@ -37,10 +41,15 @@ class Frame:
     def __init__(self, text: str) -> None:
         text.encode()  # its speaker is to hear of it, and not all who listen
         self.text = text
-        self._framing: Callable[[str], bytes] | None = None
+        self._framing: Framing | None = None
         self._bytes = b""
 
-    def by(self, framing: Callable[[str], bytes]) -> bytes:
+    @property
+    def usual(self) -> tuple[bytes, Framing | None]:
+        """As it was last framed, and by what; None: it was not."""
+        return self._bytes, self._framing
+
+    def by(self, framing: Framing) -> bytes:
         """As it goes over wires with this framing."""
         if framing is not self._framing:
             self._framing, self._bytes = framing, framing(self.text)
@@ -59,9 +68,7 @@ class Transport(Signs, Protocol):
         ...
 
     @property
-    def framing(self) -> Callable[[str], bytes]:
-        """Makes a frame of a text. The same function for all wires that take the same bytes."""
-        ...
+    def framing(self) -> Framing: ...
 
     @property
     def round_trip(self) -> float | None:
@@ -114,7 +121,7 @@ class Connection:
     _transport: Transport
     spec: ConnectionSpec = attrs.field(factory=ConnectionSpec)
     _outbox: Outbox = attrs.field(init=False)
-    _framing: Callable[[str], bytes] = attrs.field(init=False)
+    _framing: Framing = attrs.field(init=False)
     _bucket: TokenBucket = attrs.field(init=False)
     _life: Life = attrs.field(init=False)
     _closing: ConnectionClosed | None = attrs.field(init=False, default=None)
@@ -132,6 +139,7 @@ class Connection:
     def __attrs_post_init__(self) -> None:
         self._outbox, self._framing = self._transport.outbox, self._transport.framing
         self._outbox.lost, self._outbox.stall = self._lost, self.spec.stall
+        self._outbox.budget, self._outbox.framing = self.spec.outbox_bytes, self._framing
         self._bucket = TokenBucket(self.spec.rate, self.spec.burst)
         self._life = Life(self._transport, self.spec)
 
@@ -171,6 +179,11 @@ class Connection:
             self.abort(CLOSE_SLOW, f"too slow: {self._outbox.queued} bytes wait unread")
             raise ConnectionClosed(CLOSE_SLOW, "too slow")
         self._outbox.push(frame)
+
+    @property
+    def outbox(self) -> Outbox:
+        """What is on its way to the peer; for what frames by itself, as a Group does."""
+        return self._outbox
 
     @property
     def keeps_up(self) -> bool:

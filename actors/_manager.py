@@ -13,7 +13,7 @@ from ._actor import Actor
 from ._cell import ActorCell, Attached, Detached
 from ._connection import Connection, Frame
 from ._errors import ActorStopped, ConnectionClosed, TooManyConnections
-from ._group import send_or_close
+from ._group import send_to_all
 from ._lifecycle import Exit, ExitReason, accepts_mail
 from ._ref import ActorRef
 
@@ -46,8 +46,7 @@ class UserManager(Actor[M]):
         Raises as Frame does.
         """
         frame = message if isinstance(message, Frame) else Frame(message)
-        for connection in self.connections:
-            send_or_close(connection, frame)
+        send_to_all({wire.outbox: wire for wire in self.connections}, frame)
 
     def bind(self, cell: ActorCell) -> None:
         super().bind(cell)

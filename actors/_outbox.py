@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -23,12 +24,15 @@ class Sink(Protocol):
     def write_now(self, data: bytes) -> int:
         """Write what the wire takes without waiting, perhaps nothing; how many bytes that was.
 
-        Raises trio.BrokenResourceError, trio.ClosedResourceError.
+        It may raise; `write_some` then says what is the matter.
         """
         ...
 
     async def write_some(self, data: bytes) -> int:
-        """Wait until the wire takes something, and write it; how many bytes that was. Raises the same."""
+        """Wait until the wire takes something, and write it; how many bytes that was.
+
+        Raises trio.BrokenResourceError, trio.ClosedResourceError.
+        """
         ...
 
 
@@ -56,6 +60,16 @@ class Outbox:
     """
 
     _sink: Sink
+    descriptor: int = attrs.field(init=False, default=-1)
+    """A socket's, written to without asking the sink; -1: none. Whoever closes it says so here, before.
+
+    A room has thousands of writes, and each object more that one of them touches costs as much as
+    all the Python that does it.
+    """
+    framing: Callable[[str], bytes] | None = attrs.field(init=False, default=None)
+    """How texts become the frames that it takes."""
+    budget: int = attrs.field(init=False, default=256 * 1024)
+    """How many bytes may be queued, with FRAME_OVERHEAD for each frame, where somebody asks."""
     stall: float = attrs.field(init=False, default=10.0)
     """Seconds."""
     written: int = attrs.field(init=False, default=0)
@@ -66,7 +80,9 @@ class Outbox:
     """Told once, with the reason in words, when the peer takes nothing any more."""
     broken: bool = attrs.field(init=False, default=False)
     """Nothing more is written: it was dropped, or the wire is lost."""
-    _frames: list[bytes] = attrs.field(init=False, factory=list[bytes])
+    _first: bytes = attrs.field(init=False, default=b"")
+    """The first frame that waits: as a rule the only one, and then no list is touched."""
+    _more: list[bytes] = attrs.field(init=False, factory=list[bytes])
     _rest: bytes = attrs.field(init=False, default=b"")
     """What the wire has taken only the beginning of."""
     _scheduled: bool = attrs.field(init=False, default=False)
@@ -88,10 +104,20 @@ class Outbox:
         """Have a whole frame written, after all others. Dropped when the wire is lost, or after the last."""
         if self.broken or self._complete or not frame:
             return
-        self._frames.append(frame)
+        if self._first:
+            self._more.append(frame)
+        else:
+            self._first = frame
         self.queued += len(frame) + FRAME_OVERHEAD
-        if not self._scheduled:
+        if not self._scheduled and not self._flushing:
             self._schedule()
+
+    def offer(self, frame: bytes) -> bool:
+        """As `push`, if it has room and is not ending; did it take it?"""
+        if self.queued + len(frame) + FRAME_OVERHEAD > self.budget or self._ending or self.broken:
+            return False
+        self.push(frame)
+        return True
 
     def push_last(self, frame: bytes) -> None:
         """As `push`; from now on nothing follows it."""
@@ -99,14 +125,13 @@ class Outbox:
         self._complete = True
 
     def _schedule(self) -> None:
-        if not self._flushing:
-            self._scheduled = True
-            self._tick.add(self)
+        self._scheduled = True
+        self._tick.add(self)
 
     @property
     def pushed(self) -> int:
         """Bytes that were pushed to be written, ever."""
-        return self.written + len(self._rest) + sum(map(len, self._frames))
+        return self.written + len(self._rest) + len(self._first) + sum(map(len, self._more))
 
     @property
     def held_up(self) -> bool:
@@ -127,8 +152,9 @@ class Outbox:
     def drop(self) -> None:
         """Write nothing more. Whoever calls it cuts the wire: a frame may have been torn."""
         self.broken = True
-        self._frames.clear()
-        self._rest = b""
+        self.descriptor = -1
+        self._first = self._rest = b""
+        self._more.clear()
         self.queued = 0
         self._tell()
 
@@ -151,14 +177,20 @@ class Outbox:
     def write(self) -> None:
         """Write what the wire takes now; the tick calls it. What goes wrong is the flusher's to find out."""
         self._scheduled = False
-        if self._flushing:
-            return
-        while self.queued:
+        while self.queued and not self._flushing:
             data = self._take()
             try:
-                count = self._sink.write_now(data)
+                if self.descriptor >= 0:
+                    count = os.write(self.descriptor, data)
+                else:
+                    count = self._sink.write_now(data)
             except Exception:  # noqa: BLE001  # the flusher gets the same, in a task that may raise it
                 count = 0
+            if count == self.queued and self._news is None:  # as a rule
+                self._rest = b""
+                self.queued = 0
+                self.written += count
+                return
             self._written(count)
             if count < len(data):
                 self._start_flushing()
@@ -203,12 +235,12 @@ class Outbox:
 
     def _take(self) -> bytes:
         """What to write next: the rest of what was begun, or all that waits, joined."""
-        if self._rest:
-            return self._rest[:_CHUNK] if len(self._rest) > _CHUNK else self._rest
-        self._rest = self._frames[0] if len(self._frames) == 1 else b"".join(self._frames)
-        self._frames.clear()
-        self.queued = len(self._rest)
-        return self._rest[:_CHUNK] if len(self._rest) > _CHUNK else self._rest
+        if not self._rest:
+            self._rest = b"".join((self._first, *self._more)) if self._more else self._first
+            self._first = b""
+            self._more.clear()
+            self.queued = len(self._rest)
+        return self._rest if len(self._rest) <= _CHUNK else self._rest[:_CHUNK]
 
     def _written(self, count: int) -> None:
         if count and not self.broken:

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 import attrs
 import trio
 
-from ._outbox import Outbox, Sink
+from ._outbox import Outbox
 
 if sys.platform != "win32":
     import fcntl
@@ -55,7 +55,7 @@ class WireFlooded(trio.BrokenResourceError):
 
 class Wire(trio.abc.Stream):
     """A stream that knows when its last byte came in, that never makes a writer wait for its peer,
-    and that can be cut off at once.
+    and that can be cut off at once. It owns the stream: nobody else may close it.
 
     `flood` is how many bytes may come in without a whole
     message; None: any number.
@@ -64,10 +64,11 @@ class Wire(trio.abc.Stream):
     def __init__(self, stream: trio.abc.Stream, *, flood: int | None = None) -> None:
         self._stream = stream
         self._socket = _socket_of(stream)
-        sink: Sink = _StreamSink(stream)
         if os.name == "posix" and isinstance(stream, trio.SocketStream):
-            sink = _SocketSink(stream.socket)
-        self.outbox = Outbox(sink)
+            self.outbox = Outbox(_SocketSink(stream.socket))
+            self.outbox.descriptor = stream.socket.fileno()
+        else:
+            self.outbox = Outbox(_StreamSink(stream))
         self.last_inbound = trio.current_time()
         self.read_since: float | None = None
         """Since when somebody waits for the next byte; None: nobody does, and an answer may lie unread."""
@@ -187,6 +188,7 @@ class Wire(trio.abc.Stream):
         finally:
             if self.at_end is not None:  # a bad request was answered; nobody reads on
                 self.at_end()
+            self.outbox.drop()
             # TLS says goodbye of its own: a peer that reads nothing would hold it up for ever.
             with trio.move_on_after(_LAST_WORD_WITHIN):
                 await self._stream.aclose()  # noqa: ASYNC102  # cancelled, it is closed all the same
@@ -311,11 +313,11 @@ def _unacknowledged(of: trio.socket.SocketType | None) -> int:
 
 
 def _peer_of(of: trio.socket.SocketType | None) -> str:
-    """The peer's address for people; it may be gone already."""
+    """The peer's address for people; it may be gone already, or, on a Unix socket, have none."""
     if of is None:
         return "memory"
     try:
-        host, port = of.getpeername()[:2]
+        name = of.getpeername()
     except OSError:
         return "gone"
-    return f"{host}:{port}"
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "local"

@@ -25,15 +25,7 @@ class Listener:
     connection: Connection
     user: str
     seq: int
-    """The last message it was sent."""
-    live: bool = False
-
-    def takes(self, seq: int) -> bool:
-        """Is this new message to be sent to it now? If not, it finds it in the history."""
-        if not self.live or seq <= self.seq:
-            return False
-        self.seq = seq
-        return True
+    """The last message that it found in the history."""
 
 
 @attrs.define(eq=False)
@@ -44,13 +36,31 @@ class Room:
     members: Counter[str] = attrs.field(factory=Counter[str])
     """By user: how many of the user's sessions are in."""
     listeners: Group[Listener] = attrs.field(factory=Group[Listener])
+    _live: Group[None] = attrs.field(factory=Group[None])
+    """Of these, those that hear every message as it comes."""
+    _caught_up: list[Listener] = attrs.field(factory=list[Listener])
+    """Those that do from the first message on that they have not found in the history."""
     published: int = 0
     """Counts what was published; tells whoever catches up whether he missed anything."""
 
     def publish(self, seq: int, text: str) -> None:
         """Send a message to all who have caught up so far."""
         self.published += 1
-        self.listeners.broadcast(text, to=lambda _, listener: listener.takes(seq))
+        for listener in self._caught_up[:]:
+            if seq > listener.seq:
+                self._caught_up.remove(listener)
+                self._live.add(listener.connection, None)
+        self._live.broadcast(text)
+
+    def begin_live(self, listener: Listener) -> None:
+        """It has found all in the history so far; what is not in there it hears as it comes."""
+        self._caught_up.append(listener)
+
+    def discard(self, connection: Connection) -> None:
+        """It is sent nothing more."""
+        self.listeners.discard(connection)
+        self._live.discard(connection)
+        self._caught_up = [each for each in self._caught_up if each.connection is not connection]
 
     def tell(self, text: str) -> None:
         """Send to all who listen."""
@@ -102,6 +112,7 @@ class Rooms:
         """Note that the connection is to hear of the room; `catch_up` brings it up to date."""
         room, name = self._rooms[join.room], join.room
         listener = Listener(connection, user, join.since or 0)
+        room.discard(connection)  # it may be there already, and begins anew
         room.listeners.add(connection, listener)
         connection.call_at_close((self, name), lambda _: self.unlisten(name, connection))
         return listener
@@ -111,7 +122,7 @@ class Rooms:
         connection.forget_at_close((self, name))
         room = self._rooms.get(name)
         if room is not None:
-            room.listeners.discard(connection)
+            room.discard(connection)
             self._forget_if_empty(room)
 
     async def catch_up(self, join: Join, listener: Listener, history: History) -> None:
@@ -138,7 +149,7 @@ class Rooms:
                 listener.connection.send_nowait(encode(as_message(stored)))
                 listener.seq = stored.seq
             if len(page) < PAGE and room.published == mark and self._room_of(join.room, listener) is room:
-                listener.live = True
+                room.begin_live(listener)
                 return
 
     def _room_of(self, name: str, listener: Listener) -> Room | None:

@@ -170,7 +170,10 @@ with websockets.sync.client.connect(sys.argv[1], proxy=None, ping_interval=None)
 
 async def line_of(process: trio.Process) -> bytes:
     assert process.stdout is not None
-    return bytes(await process.stdout.receive_some())
+    line = b""
+    while not line.endswith(b"\n") and (more := await process.stdout.receive_some()):
+        line += more
+    return line
 
 
 async def test_a_stopped_process_is_found_unless_it_goes_on_within_the_second_chance() -> None:

@@ -59,6 +59,22 @@ async def served(sink: PaperSink) -> AsyncGenerator[Post]:
             nursery.cancel_scope.cancel()
 
 
+async def test_an_offer_is_taken_while_there_is_room_and_no_end(autojump_clock: MockClock) -> None:
+    async with served(PaperSink(room=0)) as post:
+        post.outbox.budget = 2 * (10 + OVERHEAD)
+        assert [post.outbox.offer(b"x" * 10) for _ in range(3)] == [True, True, False]
+        assert post.outbox.queued == 2 * (10 + OVERHEAD)
+        post.sink.allow()
+        await wait_all_tasks_blocked()
+        assert post.outbox.offer(b"y")
+        post.outbox.ending()
+        assert not post.outbox.offer(b"z")
+        await wait_all_tasks_blocked()
+        assert post.sink.taken == b"x" * 20 + b"y"
+        post.outbox.drop()
+        assert not post.outbox.offer(b"z")
+
+
 # Without back-pressure
 
 

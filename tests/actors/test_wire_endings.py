@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -9,7 +10,7 @@ from functools import partial
 import pytest
 import trio
 from hypothesis import given
-from trio.testing import MockClock, memory_stream_pair
+from trio.testing import MockClock, memory_stream_pair, wait_all_tasks_blocked
 
 from actors import Connection, ConnectionSpec
 from actors._wire import Wire
@@ -160,3 +161,33 @@ async def test_closing_is_bounded_also_where_the_stream_says_goodbye(
             await wire.aclose()
         assert await far.receive_some() == b""
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("end", ["aclose", "abort"])
+async def test_what_is_said_after_the_end_reaches_nobody_else(end: str) -> None:
+    """Not even whoever has the socket's number now."""
+    near, far = socket.socketpair()
+    wire = Wire(trio.SocketStream(trio.socket.from_stdlib_socket(near)))
+    number = wire.outbox.descriptor
+    async with trio.open_nursery() as nursery:
+        wire.outbox.serve(nursery)
+        wire.outbox.push(b"before")
+        if end == "abort":
+            await wire.outbox.flush()
+            wire.abort()
+        else:
+            await wire.aclose()
+        assert far.recv(100) == b"before"
+        others = [socket.socketpair() for _ in range(10)]
+        try:
+            assert number in {each.fileno() for pair in others for each in pair}, "it is another's now"
+            wire.outbox.push(b"after")
+            assert not wire.outbox.offer(b"after")
+            await wait_all_tasks_blocked()
+            for each in (each for pair in others for each in pair):
+                each.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    each.recv(100)
+        finally:
+            for each in (far, *(each for pair in others for each in pair)):
+                each.close()
