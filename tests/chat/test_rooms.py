@@ -1,4 +1,4 @@
-"""Between the history and what is live nothing is missed and nothing comes twice, however late it is published."""
+"""Between the history and what is live nothing is missed, and nothing comes twice."""
 
 from __future__ import annotations
 
