@@ -125,8 +125,9 @@ class Outbox:
         self._complete = True
 
     def _schedule(self) -> None:
-        self._scheduled = True
-        self._tick.add(self)
+        if not self._scheduled:
+            self._scheduled = True
+            self._tick.add(self)
 
     @property
     def pushed(self) -> int:
@@ -236,9 +237,10 @@ class Outbox:
     def _take(self) -> bytes:
         """What to write next: the rest of what was begun, or all that waits, joined."""
         if not self._rest:
-            self._rest = b"".join((self._first, *self._more)) if self._more else self._first
-            self._first = b""
-            self._more.clear()
+            self._rest, self._first = self._first, b""
+            if self._more:
+                self._rest = b"".join((self._rest, *self._more))
+                self._more.clear()
             self.queued = len(self._rest)
         return self._rest if len(self._rest) <= _CHUNK else self._rest[:_CHUNK]
 
