@@ -81,9 +81,13 @@ class Members:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until nothing has come in for a while."""
+        """Wait until nothing has come in for a while, but for pings: of thousands there is always one."""
         deadline = time.monotonic() + PATIENCE
-        while self.turn(_QUIET):
+        rest = time.monotonic() + _QUIET
+        while (wait := rest - time.monotonic()) > 0:
+            pings = self.pings
+            if self.turn(wait) > self.pings - pings:
+                rest = time.monotonic() + _QUIET
             self._check(deadline)
 
     def _check(self, deadline: float) -> None:
