@@ -20,6 +20,7 @@ ended to make room.
 
 from ._blockage import Blockage
 from ._conflict import refuse_supervisord as refuse_supervisord
+from ._counts import BOUNDS, Counts, Histogram, StageCounts
 from ._dead_man import dead_man_switch
 from ._errors import SpawnFailed, SpawnRefused, SupervisorClosed, SupervisorError
 from ._events import (
@@ -38,10 +39,12 @@ from ._events import (
     LimitChanged,
     LoopBlocked,
     MailDeadLettered,
+    ProbingFailed,
     ReapStarted,
     RecycleAdvised,
     Refused,
     Reserved,
+    SettingsChanged,
     ShutdownHeld,
     Stalled,
     Stamp,
@@ -71,9 +74,11 @@ from ._report import (
     Snapshot,
     Stage,
     StageReport,
+    Trigger,
     UserSnapshot,
     Verdict,
 )
+from ._settings import PROFILES, Change, Settings, diff
 from ._spawn import Obtained
 from ._spec import ChildSpec, HealthPolicy, Limit, SupervisorSpec
 from ._stream import Subscription
@@ -81,8 +86,11 @@ from ._supervisor import Supervisor
 from .watchdog import open_watchdog
 
 __all__ = [
+    "BOUNDS",
+    "PROFILES",
     "ActorEvent",
     "Blockage",
+    "Change",
     "ChildSpec",
     "ChoreFailed",
     "CleanedUp",
@@ -90,6 +98,7 @@ __all__ = [
     "Condemned",
     "ConnectionAttached",
     "ConnectionDetached",
+    "Counts",
     "Event",
     "EventsLost",
     "Explanation",
@@ -101,6 +110,7 @@ __all__ = [
     "HandlerNursery",
     "Health",
     "HealthPolicy",
+    "Histogram",
     "Holder",
     "Lag",
     "Limit",
@@ -109,6 +119,7 @@ __all__ = [
     "LoopBlocked",
     "MailDeadLettered",
     "Obtained",
+    "ProbingFailed",
     "Quota",
     "QuotaRefused",
     "ReapStarted",
@@ -117,11 +128,14 @@ __all__ = [
     "RefusalReason",
     "Refused",
     "Reserved",
+    "Settings",
+    "SettingsChanged",
     "ShutdownHeld",
     "Snapshot",
     "SpawnFailed",
     "SpawnRefused",
     "Stage",
+    "StageCounts",
     "StageReport",
     "Stalled",
     "Stamp",
@@ -138,11 +152,13 @@ __all__ = [
     "SweeperStarted",
     "Swept",
     "Terminal",
+    "Trigger",
     "UserSnapshot",
     "Verdict",
     "Voided",
     "Waited",
     "dead_man_switch",
+    "diff",
     "judge",
     "open_supervisor",
     "open_watchdog",

@@ -10,7 +10,7 @@ import trio
 from ._child import Child
 from ._events import ChoreFailed
 from ._quota import QuotaRefused
-from ._report import CleanupReport, Stage, StageReport
+from ._report import CleanupReport, Stage, StageReport, Trigger
 from ._table import Services
 
 # What a quota may take to hear that a slot is free, in seconds; here it is free in any case.
@@ -20,7 +20,9 @@ RELEASE_WITHIN = 5.0
 class CleanUp(Protocol):
     """Clean up after the one user."""
 
-    def __call__(self, until: Stage, *, bound: float | None = None) -> Awaitable[CleanupReport]: ...
+    def __call__(
+        self, until: Stage, trigger: Trigger, *, bound: float | None = None
+    ) -> Awaitable[CleanupReport]: ...
 
 
 async def count_in(child: Child, services: Services, clean_up: CleanUp) -> tuple[StageReport, ...]:
@@ -35,7 +37,7 @@ async def count_in(child: Child, services: Services, clean_up: CleanUp) -> tuple
     else:
         return ()
     await services.make_room()
-    report = await clean_up(Stage.LIVENESS, bound=services.spec.admission_deadline)
+    report = await clean_up(Stage.LIVENESS, Trigger.FULL_PROCESS, bound=services.spec.admission_deadline)
     while True:  # each turn reclaims somebody; there are only so many
         try:
             await services.quota.admit(child.user, child.slot)

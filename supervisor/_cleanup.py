@@ -11,7 +11,7 @@ from actors import State, attached_to
 
 from ._admission import REASONS, is_resumable, refusal_reason, removed_by, retry_after, stages_until, victims
 from ._child import Child
-from ._events import ReapStarted, Suspected, Voided
+from ._events import ProbingFailed, ReapStarted, Suspected, Voided
 from ._health import PAST
 from ._report import (
     CleanupReport,
@@ -34,11 +34,11 @@ async def run_stage(
 
     `needed` slots are wanted besides. `bound` is how many seconds to wait for probes and for
     those that stop gracefully; None: as long as their own graces last. Without `ask`, nobody is
-    probed: they have just been.
+    probed: they have just been. Nor where the spec says no probing.
     """
     await trio.lowlevel.checkpoint()  # each stage is a turn of its own: others go on in between
     began, before = trio.current_time(), table.held
-    if stage is Stage.LIVENESS and ask:
+    if stage is Stage.LIVENESS and ask and table.services.spec.probing:
         await ask_for_life(table, bound)
     verdicts = table.verdicts()
     looked_at = [(child, verdicts[child.key]) for child in table.children]
@@ -90,6 +90,14 @@ async def ask_for_life(table: Table, bound: float | None) -> None:
     A probe that has not been answered by then is judged by its budget, like any other work. Whom
     there is evidence against already is not asked: the answer could only come too late.
     """
+    try:
+        await _ask(table, bound)
+    except Exception as error:  # noqa: BLE001  # a fault of the asker convicts nobody, and stops nothing
+        events = table.services.events
+        events.emit(ProbingFailed(events.stamp(), table.user, error))
+
+
+async def _ask(table: Table, bound: float | None) -> None:
     verdicts = table.verdicts()
     asked = [child for child in table.children if verdicts[child.key].health is not Health.UNRESPONSIVE]
     probes = [(child, probe) for child in asked if (probe := child.cell.probe()) is not None]

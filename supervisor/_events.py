@@ -8,8 +8,8 @@ import attrs
 
 from actors import DEFAULT_CLEANUP_GRACE, DEFAULT_STOP_GRACE, Exit, ExitReason, Phase
 
-from ._report import CleanupReport, Refusal, Verdict
-from ._spec import HealthPolicy
+from ._report import CleanupReport, Refusal, Trigger, Verdict
+from ._spec import HealthPolicy, SupervisorSpec
 
 
 @attrs.frozen
@@ -56,6 +56,8 @@ class Started(ActorEvent):
 
     waited: float
     """Seconds from the request to here."""
+    after_cleanup: bool = False
+    """There was no room for it at first."""
 
 
 @attrs.frozen
@@ -122,6 +124,8 @@ class Condemned(ActorEvent):
     phase: Phase | None = None
     since: float | None = None
     """When that phase began, on Trio's clock, as `cancelled_at`."""
+    held: int | None = None
+    """The user's slots held from now on."""
 
 
 @attrs.frozen
@@ -133,6 +137,8 @@ class Terminal(ActorEvent):
     """It ended after all."""
     ending_since: float | None = None
     """When its end began, on Trio's clock: it was asked to stop, or cancelled; None: it just ended."""
+    held: int | None = None
+    """The user's slots held from now on."""
 
 
 @attrs.frozen
@@ -167,6 +173,8 @@ class Refused(Event):
     user: str
     key: str
     refusal: Refusal
+    waited: float = 0.0
+    """Seconds from the request to here."""
 
 
 @attrs.frozen
@@ -178,10 +186,31 @@ class LimitChanged(Event):
 
 
 @attrs.frozen
+class SettingsChanged(Event):
+    """The supervisor took new settings at run time."""
+
+    spec: SupervisorSpec
+    """How it behaves from now on."""
+    changes: tuple[str, ...]
+    """What differs from before, `option: old > new`; the audit trail."""
+
+
+@attrs.frozen
+class ProbingFailed(Event):
+    """To ask a user's managers failed by a fault of ours, and convicts nobody: what was seen counts."""
+
+    user: str
+    error: BaseException
+
+
+@attrs.frozen
 class CleanedUp(Event):
-    """A cleanup, for an admission or asked for, is complete."""
+    """A cleanup of one user is complete."""
 
     report: CleanupReport
+    trigger: Trigger = Trigger.ADMISSION
+    made_room: bool = False
+    """Of one for an admission: whoever waited got a slot."""
 
 
 @attrs.frozen

@@ -14,6 +14,7 @@ from ._quota import LocalQuota, Quota
 from ._spec import DEFAULT_LIMIT, Limit, SupervisorSpec
 from ._stream import Events
 from ._supervisor import Supervisor, check_limit
+from .logs import open_log
 from .watchdog import watching
 
 # What connection handlers may take at shutdown, after their managers are gone: a goodbye, in seconds.
@@ -82,7 +83,10 @@ class _Host:
         return self._supervisor
 
     async def run(self) -> None:
-        events = Events()
+        with open_log() as log:
+            await self._run(Events(log))
+
+    async def _run(self, events: Events) -> None:
         quota = LocalQuota(self.spec.process_limit) if self.quota is None else self.quota
         try:
             # Not bounded by a deadline, but by what it waits for: stop graces, then cancellation.

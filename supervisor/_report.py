@@ -86,6 +86,20 @@ class StageReport:
     duration: float
 
 
+class Trigger(enum.Enum):
+    """What a cleanup was for."""
+
+    ADMISSION = "admission"
+    """Somebody waited for a slot of this user."""
+    FULL_PROCESS = "full process"
+    """Somebody, perhaps another user, waited for a slot of the whole process."""
+    SWEEP = "sweep"
+    HIGH_WATER = "high water"
+    """A user came near the limit."""
+    REQUEST = "request"
+    """Somebody asked for it, by `Supervisor.cleanup`."""
+
+
 @attrs.frozen
 class CleanupReport:
     """What a cleanup did, or, as a dry run, would do. `user` is None when it was for all."""

@@ -42,6 +42,8 @@ class Spawn:
     """None while it waits for a slot."""
     admission: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
     """Around the question whether there is a slot beyond this user."""
+    after_cleanup: bool = attrs.field(init=False, default=False)
+    """There was no room for it at first."""
     stages: list[StageReport] = attrs.field(init=False, factory=list[StageReport])
     """What was tried on its behalf."""
     _callers: int = attrs.field(init=False, default=0)

@@ -114,6 +114,9 @@ class SupervisorSpec:
     """When many users look dead at once, the sweep ends nobody for so long: it may be our fault."""
     threads_per_user: int = attrs.field(default=DEFAULT_THREAD_LIMIT, validator=_at_least_one)
     """Threads of `run_blocking` that one user may occupy, those abandoned included."""
+    probing: bool = True
+    """Whether cleanup asks: it runs probe hooks and pings quiet clients. Without, only what the runtime
+    has seen by itself counts."""
     watchdog: float | None = attrs.field(default=None, validator=_seconds_or_none)
     """A step that blocks the event loop for so long is told, with its line; None: nobody watches."""
     dead_man: float | None = attrs.field(default=None, validator=_seconds_or_none)

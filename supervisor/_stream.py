@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 import trio
 
+from ._counts import Tally
 from ._events import Event, EventsLost, Stamp
 
 # Some seconds of a busy server; a subscriber that falls further behind loses its oldest events.
@@ -17,8 +19,12 @@ DEFAULT_CAPACITY = 10_000
 class Events:
     """The stream: numbers events and hands them to whoever subscribed. Never waits."""
 
-    def __init__(self) -> None:
+    def __init__(self, *listeners: Callable[[Event], object]) -> None:
+        """`listeners` are called with each event as it happens: they neither wait nor raise."""
+        self._listeners = listeners
         self._seq = 0
+        self.tally = Tally()
+        """Counts all of them, from the first."""
         self._subscriptions: dict[Subscription, None] = {}
         self._over = False
 
@@ -27,6 +33,9 @@ class Events:
         return Stamp(self._seq, trio.current_time())
 
     def emit(self, event: Event) -> None:
+        self.tally.add(event)
+        for listen in self._listeners:
+            listen(event)
         for subscription in self._subscriptions:
             subscription.put(event)
 

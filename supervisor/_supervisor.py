@@ -12,20 +12,27 @@ import trio
 from actors import ActorRef, ExitReason, State
 
 from ._cleanup import anything_to_remove, resumable_until
+from ._counts import Counts
 from ._errors import SupervisorClosed
-from ._events import LimitChanged, ShutdownHeld
+from ._events import LimitChanged, SettingsChanged, ShutdownHeld
 from ._handlers import HandlerNursery
-from ._quota import Quota
-from ._report import CleanupReport, Explanation, Snapshot, Stage, UserSnapshot
+from ._quota import LocalQuota, Quota
+from ._report import CleanupReport, Explanation, Snapshot, Stage, Trigger, UserSnapshot
+from ._settings import Change, Settings, diff
 from ._spawn import Obtained
 from ._spec import ChildSpec, Limit, SupervisorSpec
 from ._stream import DEFAULT_CAPACITY, Events, Subscription
 from ._sweep import Sweep, clean_up_all, joined
-from ._sweeper import LagMeter, sweep_for_ever
+from ._sweeper import LagMeter, Pace, sweep_for_ever
 from ._table import Services
 from ._user import UserSupervisor
 
 M = TypeVar("M")
+
+# These are built into what runs: threads, and slots that were given back already.
+FIXED = frozenset(
+    f"supervisor.{name}" for name in ("watchdog", "dead_man", "condemned_allowance", "threads_per_user")
+)
 
 # A full process that was swept less than this ago, in seconds, is not swept again for each newcomer.
 SWEEPS_APART = 0.1
@@ -61,6 +68,7 @@ class Supervisor:
         self._making_room: _MakingRoom | None = None
         self._services = Services(spec, events, quota, self._lag_meter.read, self._make_room, self._reclaim)
         self._sweep = Sweep(self._services, lambda: list(self._users.values()))
+        self._pace = Pace(spec, self._services.jitter)
 
     def __repr__(self) -> str:
         held = sum(user.table.held for user in self._users.values())
@@ -131,7 +139,7 @@ class Supervisor:
             users = [here] if (here := self._users.get(user)) is not None else []
         if dry_run:
             return joined(user, [here.dry_run(until) for here in users], dry_run=True)
-        return joined(user, await clean_up_all(users, until=until, bound=None))
+        return joined(user, await clean_up_all(users, Trigger.REQUEST, until=until, bound=None))
 
     def set_limit(self, limit: Limit, *, user: str | None = None) -> None:
         """Change the limit of one user (a number), or of all that have none of their own.
@@ -157,6 +165,33 @@ class Supervisor:
         for here in list(self._users.values()):
             if user in (None, here.user):
                 here.set_limit(self._limits.get(here.user, limit))
+
+    def configure(self, settings: Settings) -> tuple[Change, ...]:
+        """Take new settings while it runs: limits, periods, waits, and whether cleanup probes.
+
+        They hold from now on; nobody is ended by them. What changed is given back, and told by a
+        SettingsChanged event (and by a LimitChanged one). Health policies are the child specs': those
+        here are for the managers that you make from now on.
+
+        Raises ValueError, before anything has changed: an option is fixed once a supervisor is open.
+        """
+        limit = settings.limit if callable(self._limit) else self._limit
+        before = Settings(limit=limit, supervisor=self.spec, health=settings.health)
+        changes = diff(before, settings)
+        fixed = [change.option for change in changes if change.option in FIXED]
+        if fixed:
+            raise ValueError(f"{', '.join(fixed)}: fixed since open_supervisor; start a new process")
+        services = self._services
+        services.spec = settings.supervisor
+        self._pace.change(settings.supervisor)
+        if isinstance(services.quota, LocalQuota):
+            services.quota.limit = settings.supervisor.process_limit
+        if changes:
+            words = tuple(map(str, changes))
+            services.events.emit(SettingsChanged(services.events.stamp(), settings.supervisor, words))
+        if self._limit != settings.limit:
+            self.set_limit(settings.limit)
+        return changes
 
     async def _apply_limit_function(self, here: UserSupervisor) -> None:
         here.set_limit(await self._limit_of(here.user))
@@ -202,6 +237,19 @@ class Supervisor:
         users = dict.fromkeys((*self._users, *self._services.occupy_threads))
         return Snapshot(trio.current_time(), tuple(_snapshot_of(self.explain(user)) for user in users))
 
+    def counts(self) -> Counts:
+        """What has happened so far, in numbers, and how many are here; some microseconds, whoever is here.
+
+        Every number equals its recount from the events. What you get is immutable, also for other
+        threads; called in another thread, one number may be an event ahead of its neighbour.
+        """
+        return self._services.events.tally.counts()
+
+    @property
+    def users_at_limit(self) -> tuple[str, ...]:
+        """The users who hold as many slots as they may, whoever reached it first being first."""
+        return self._services.events.tally.users_at_limit
+
     def events(self, *, capacity: int = DEFAULT_CAPACITY) -> Subscription:
         """Subscribe to all that happens from now on. Use it in a `with`, or `close()` it."""
         return self._services.events.subscribe(capacity)
@@ -235,7 +283,7 @@ class Supervisor:
         bound = self._services.spec.admission_deadline
         convicted = [here for here in self._users.values() if anything_to_remove(here.table)]
         if convicted:  # by evidence that came in since the last cleanup
-            await clean_up_all(convicted, until=Stage.LIVENESS, bound=bound, ask=False)
+            await clean_up_all(convicted, Trigger.FULL_PROCESS, until=Stage.LIVENESS, bound=bound, ask=False)
             return True
         gone = [
             (at, here) for here in self._users.values() if (at := resumable_until(here.table)) is not None
@@ -243,16 +291,14 @@ class Supervisor:
         if not gone:
             return False
         _, here = min(gone, key=lambda found: found[0])
-        await here.clean_up(Stage.GARBAGE, needed=1, bound=bound)
+        await here.clean_up(Stage.GARBAGE, Trigger.FULL_PROCESS, needed=1, bound=bound)
         return True
 
     async def serve(self) -> None:
         """Run the background; called by `open_supervisor` before anybody can spawn."""
         services = self._services
         self._root.start_soon(self._lag_meter.beat_for_ever)
-        await self._root.start(
-            sweep_for_ever, self._sweep.run, services.spec, services.events, services.jitter
-        )
+        await self._root.start(sweep_for_ever, self._sweep.run, self._pace, services.events)
 
     async def shut_down(self) -> None:
         """Start nothing new, stop everybody, each within its graces, and say who cannot be ended."""

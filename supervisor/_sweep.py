@@ -10,7 +10,7 @@ import trio
 
 from ._cleanup import ask_for_life, has_probes, is_suspect, worth_a_visit
 from ._events import SweepHeld, Swept
-from ._report import CleanupReport, Stage
+from ._report import CleanupReport, Stage, Trigger
 from ._table import Services
 from ._user import UserSupervisor
 
@@ -64,7 +64,8 @@ class Sweep:
         suspects, visit = await self._look()
         held_until = self._held_until(suspects)
         last = Stage.LIVENESS if held_until is None else Stage.GARBAGE
-        report = joined(None, await clean_up_all(visit, until=last, bound=bound, ask=False))
+        cleaned = await clean_up_all(visit, Trigger.SWEEP, until=last, bound=bound, ask=False)
+        report = joined(None, cleaned)
         events = self._services.events
         events.emit(Swept(events.stamp(), report, trio.current_time() - began))
         return math.inf if held_until is None else held_until
@@ -72,12 +73,13 @@ class Sweep:
     async def clean(self, *, bound: float) -> CleanupReport:
         """Clean up after everybody, on behalf of one who waits: hard evidence is acted upon at once."""
         _, visit = await self._look()
-        return joined(None, await clean_up_all(visit, until=Stage.LIVENESS, bound=bound))
+        why = Trigger.FULL_PROCESS
+        return joined(None, await clean_up_all(visit, why, until=Stage.LIVENESS, bound=bound))
 
     async def _ask_all(self, bound: float) -> None:
         async with trio.open_nursery() as nursery:
             for here in self._users():
-                if has_probes(here.table):
+                if self._services.spec.probing and has_probes(here.table):
                     nursery.start_soon(ask_for_life, here.table, bound)
 
     async def _look(self) -> tuple[int, list[UserSupervisor]]:
@@ -96,6 +98,7 @@ class Sweep:
 
     def _held_until(self, suspects: int) -> float | None:
         users = len(self._users())
+        self._hold.longest = self._services.spec.mass_hold
         until = self._hold.until(suspects=suspects, users=users, now=trio.current_time())
         if until is not None:
             events = self._services.events
@@ -104,13 +107,18 @@ class Sweep:
 
 
 async def clean_up_all(
-    users: Iterable[UserSupervisor], *, until: Stage, bound: float | None, ask: bool = True
+    users: Iterable[UserSupervisor],
+    trigger: Trigger,
+    *,
+    until: Stage,
+    bound: float | None,
+    ask: bool = True,
 ) -> list[CleanupReport]:
     """Clean up after each, all at once, each in his own nursery; the reports as they come."""
     reports: list[CleanupReport] = []
 
     async def clean(here: UserSupervisor) -> None:
-        reports.append(await here.clean_up(until, bound=bound, ask=ask))
+        reports.append(await here.clean_up(until, trigger, bound=bound, ask=ask))
 
     async with trio.open_nursery() as nursery:
         for here in users:

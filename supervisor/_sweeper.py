@@ -56,11 +56,33 @@ class LagMeter:
             self._events.emit(Stalled(self._events.stamp(), late))
 
 
+@attrs.define(eq=False)
+class Pace:
+    """When to sweep; the period may change while the sweeper sleeps."""
+
+    spec: SupervisorSpec
+    _jitter: random.Random
+    _nap: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
+
+    def change(self, spec: SupervisorSpec) -> None:
+        """From now on, the sleep under way included."""
+        self.spec = spec
+        self._nap.cancel()
+
+    async def sleep(self, last: float, sooner: float) -> None:
+        """Until a period after `last`, or until `sooner`."""
+        while True:
+            spread = self.spec.sweep_period * self.spec.sweep_jitter
+            usual = last + self.spec.sweep_period + self._jitter.uniform(-spread, spread)
+            with trio.CancelScope() as self._nap:
+                await trio.sleep_until(min(usual, sooner))
+                return
+
+
 async def sweep_for_ever(
     sweep: Callable[[], Awaitable[float]],
-    spec: SupervisorSpec,
+    pace: Pace,
     events: Events,
-    jitter: random.Random,
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -69,13 +91,11 @@ async def sweep_for_ever(
     A crash is told, and the sweeper starts anew with growing back-off.
     """
     backoff = FIRST_BACKOFF
-    events.emit(SweeperStarted(events.stamp(), spec.sweep_period))
+    events.emit(SweeperStarted(events.stamp(), pace.spec.sweep_period))
     task_status.started()
     last, sooner = trio.current_time(), math.inf
     while True:
-        spread = spec.sweep_period * spec.sweep_jitter
-        usual = last + spec.sweep_period + jitter.uniform(-spread, spread)
-        await trio.sleep_until(min(usual, sooner))
+        await pace.sleep(last, sooner)
         last, sooner = trio.current_time(), math.inf
         try:
             sooner = await sweep()
@@ -85,4 +105,4 @@ async def sweep_for_ever(
             await trio.sleep(backoff)
             last = trio.current_time()
             backoff = min(2 * backoff, LONGEST_BACKOFF)
-            events.emit(SweeperStarted(events.stamp(), spec.sweep_period))
+            events.emit(SweeperStarted(events.stamp(), pace.spec.sweep_period))

@@ -37,11 +37,12 @@ from ._stream import Events
 P = ParamSpec("P")
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)
 class Services:
     """What all users of one supervisor share: immutable specs, and its own services."""
 
     spec: SupervisorSpec
+    """As it is now: read it each time."""
     events: Events
     quota: Quota
     lag: Callable[[], Lag]
@@ -157,7 +158,7 @@ class Table:
         self._condemned[child.incarnation] = child
         pulse = child.cell.pulse
         since = (pulse.cancelled_at, pulse.phase, pulse.since)
-        self.emit(Condemned, child, child.cause(), child.stack(), *since)
+        self.emit(Condemned, child, child.cause(), child.stack(), *since, self.held)
         child.cell.condemn()
         self._advise(child)
         self._leave(child)
@@ -181,7 +182,7 @@ class Table:
         how = child.cell.exit_due
         if how.reason is ExitReason.START_FAILED:
             self.emit(StartFailed, child, how)
-        self.emit(Terminal, child, how, was_condemned, child.ending_since)
+        self.emit(Terminal, child, how, was_condemned, child.ending_since, self.held)
         self._leave(child)
 
     def _leave(self, child: Child) -> None:

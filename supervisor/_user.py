@@ -19,7 +19,7 @@ from ._health import PAST
 from ._home import Home
 from ._quota import QuotaRefused
 from ._reaper import Reaper
-from ._report import CleanupReport, Explanation, Health, Stage, StageReport
+from ._report import CleanupReport, Explanation, Health, Stage, StageReport, Trigger
 from ._spawn import Closed, Obtained, Spawn
 from ._spec import ChildSpec
 from ._table import Services, Table
@@ -138,6 +138,7 @@ class UserSupervisor:
             return spawn
         self._grant()
         if spawn.child is None:
+            spawn.after_cleanup = True
             events = self._services.events
             events.emit(Waited(events.stamp(), self.user, key, ahead))
             self._escalate_soon()
@@ -163,6 +164,7 @@ class UserSupervisor:
         try:
             with spawn.admission:
                 spawn.stages.extend(await count_in(child, self._services, self.clean_up))
+                spawn.after_cleanup |= bool(spawn.stages)
             if child.state is State.STARTING:
                 await child.run()
         except QuotaRefused as refused:
@@ -191,7 +193,8 @@ class UserSupervisor:
             took = trio.current_time() - began
             report = StageReport(Stage.TAKEOVER, before, self.table.held, reaped, (), failed, took)
             spawn.stages.append(report)
-            self._tell_cleaned([report])
+            spawn.after_cleanup = True
+            self._tell_cleaned([report], Trigger.ADMISSION, made_room=True)
 
         self.home.do(tell_when_left)
 
@@ -200,7 +203,7 @@ class UserSupervisor:
             return  # it was to end before it began: nobody is given a dying one
         spawn = self._spawns.pop(child.key)
         assert spawn.child is child
-        self.table.emit(Started, child, trio.current_time() - spawn.asked_at)
+        self.table.emit(Started, child, trio.current_time() - spawn.asked_at, spawn.after_cleanup)
         spawn.finish(child.ref)
 
     def _ending(self, child: Child) -> None:
@@ -248,7 +251,7 @@ class UserSupervisor:
 
     async def _escalate(self) -> None:
         try:
-            self._tell_cleaned(await self._try_all())
+            self._tell_cleaned(await self._try_all(), Trigger.ADMISSION, made_room=True)
         except Exception as error:
             for spawn in self.waiting:  # nobody waits for ever because of a mistake of ours
                 del self._spawns[spawn.key]
@@ -289,7 +292,7 @@ class UserSupervisor:
 
     def _settle(self, reports: list[StageReport]) -> None:
         """Everything was tried: refuse those whose wait is over."""
-        self._tell_cleaned(reports)
+        self._tell_cleaned(reports, Trigger.ADMISSION)
         now, patience = trio.current_time(), self._services.spec.slot_wait
         for spawn in self.waiting:
             if now >= spawn.asked_at + patience:
@@ -311,16 +314,24 @@ class UserSupervisor:
         del self._spawns[spawn.key]
         report = refusal(self.table, spawn.key, spawn.stages, process_limit=process_limit)
         events = self._services.events
-        events.emit(Refused(events.stamp(), self.user, spawn.key, report))
+        waited = trio.current_time() - spawn.asked_at
+        events.emit(Refused(events.stamp(), self.user, spawn.key, report, waited))
         spawn.finish(report)
 
-    def _tell_cleaned(self, reports: list[StageReport]) -> None:
+    def _tell_cleaned(self, reports: list[StageReport], trigger: Trigger, *, made_room: bool = False) -> None:
         if reports:
             events = self._services.events
-            events.emit(CleanedUp(events.stamp(), CleanupReport(self.user, tuple(reports))))
+            report = CleanupReport(self.user, tuple(reports))
+            events.emit(CleanedUp(events.stamp(), report, trigger, made_room))
 
     async def clean_up(
-        self, until: Stage, *, needed: int = 0, bound: float | None = None, ask: bool = True
+        self,
+        until: Stage,
+        trigger: Trigger,
+        *,
+        needed: int = 0,
+        bound: float | None = None,
+        ask: bool = True,
     ) -> CleanupReport:
         """Run the stages up to `until`, each as in `run_stage`.
 
@@ -331,7 +342,7 @@ class UserSupervisor:
 
         async def chore() -> None:
             try:
-                await self._run_stages(until, stages, needed=needed, bound=bound, ask=ask)
+                await self._run_stages(until, trigger, stages, needed=needed, bound=bound, ask=ask)
             finally:
                 done.set()
 
@@ -343,6 +354,7 @@ class UserSupervisor:
     async def _run_stages(
         self,
         until: Stage,
+        trigger: Trigger,
         reports: list[StageReport],
         *,
         needed: int = 0,
@@ -355,12 +367,12 @@ class UserSupervisor:
                 report = await run_stage(self.table, stage, needed=needed, bound=bound, ask=ask)
                 reports.append(report)
         finally:
-            self._tell_cleaned(reports)
+            self._tell_cleaned(reports, trigger)
 
     def clean_up_soon(self) -> None:
         """Remove in the background whom there is hard evidence against already."""
         if anything_to_remove(self.table):
-            self.home.do(lambda: self._run_stages(Stage.LIVENESS, []))
+            self.home.do(lambda: self._run_stages(Stage.LIVENESS, Trigger.HIGH_WATER, []))
 
     def explain(self) -> Explanation:
         return explain(self.table, waiting=len(self.waiting))

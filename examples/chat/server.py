@@ -23,7 +23,6 @@ from .blocking import RunBlocking
 from .edge import Edge, Refusals
 from .history import open_history
 from .limits import Limits
-from .log import log_events
 from .logins import Logins, Revoked
 from .protocol import FRAME_LIMIT
 from .rates import UserRates
@@ -108,13 +107,11 @@ async def open_chat(
     """
     rooms = Rooms()
     async with (
-        trio.open_nursery() as outside,
         open_history(spec.database, publish=rooms.publish, run=run) as history,
         _recording_to(spec.journal) as record,
         open_supervisor(spec.limit, spec=spec.supervisor) as supervisor,
     ):
         record(supervisor)
-        outside.start_soon(log_events, supervisor.events())  # noqa: ASYNC111  # ends with the supervisor
         limits = spec.limits
         logins = Logins(Tokens(spec.secret, limits.token_age, clock), Revoked(limits.revoked))
         edge = Edge(

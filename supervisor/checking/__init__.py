@@ -19,6 +19,7 @@ from supervisor import (
     ReapStarted,
     Refused,
     Reserved,
+    SettingsChanged,
     ShutdownHeld,
     Stalled,
     Started,
@@ -37,6 +38,7 @@ from supervisor import (
 from ._background import (
     finish,
     limit_changed,
+    settings_changed,
     shutdown_held,
     stalled,
     sweep_held,
@@ -74,6 +76,7 @@ _JUDGES: dict[type[Event], Callable[[Books, Any], None]] = {
     Refused: refused,
     CleanedUp: cleaned_up,
     LimitChanged: limit_changed,
+    SettingsChanged: settings_changed,
     Stalled: stalled,
     SweeperStarted: sweeper_started,
     Swept: swept,

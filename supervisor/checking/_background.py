@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from supervisor import LimitChanged, ShutdownHeld, Stalled, SweeperFailed, SweeperStarted, SweepHeld, Swept
+from supervisor import (
+    LimitChanged,
+    SettingsChanged,
+    ShutdownHeld,
+    Stalled,
+    SweeperFailed,
+    SweeperStarted,
+    SweepHeld,
+    Swept,
+)
 
 from ._promises import Rule, Violation
 from ._recount import EPSILON, Books, Life
@@ -26,6 +35,10 @@ def stalled(books: Books, event: Stalled) -> None:
 
 
 # The sweep
+
+
+def settings_changed(books: Books, event: SettingsChanged) -> None:
+    books.respecify(event.spec)
 
 
 def sweeper_started(books: Books, event: SweeperStarted) -> None:

@@ -79,8 +79,8 @@ def _in_its_time(books: Books, ledger: Ledger, event: Refused, asked_at: float) 
     spec = books.spec
     if ledger.cleaned_at < asked_at:
         books.blame(Rule.CLEANED_FIRST, f"asked at {asked_at:.6g} s, the last was before", event)
-    if event.stamp.at < asked_at + spec.slot_wait - EPSILON:
-        books.blame(Rule.WAITS_ITS_TIME, f"it may wait until {asked_at + spec.slot_wait:.6g} s", event)
+    if event.stamp.at < asked_at + books.shortest_wait - EPSILON:
+        books.blame(Rule.WAITS_ITS_TIME, f"it may wait until {asked_at + books.shortest_wait:.6g} s", event)
     # Whoever turns out to be stuck only meanwhile is seen out as well, each time.
     rounds = 1 + ledger.rounds_since(asked_at)
     allowed = spec.slot_wait + 2 * spec.admission_deadline + rounds * books.longest_grace

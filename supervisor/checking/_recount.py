@@ -150,6 +150,10 @@ class Books:
     limit_known: bool
     """Otherwise only the events know it, since a function gives it."""
     slack: float
+    shortest_wait: float = attrs.field(
+        init=False, default=attrs.Factory(lambda self: self.spec.slot_wait, takes_self=True)
+    )
+    """The least `slot_wait` so far; the spec has the longest."""
     violations: list[Violation] = attrs.field(factory=list[Violation])
     seq: int | None = None
     """Of the last event; None: the next one may have any."""
@@ -198,6 +202,21 @@ class Books:
             if ended > since and ended - lasted - BEAT <= due:
                 due = max(due, ended + allowed)
         return due + self.slack + EPSILON
+
+    def respecify(self, new: SupervisorSpec) -> None:
+        """From now on `new` holds; what began before may go by the old one still: the laxer counts."""
+        old = self.spec
+        self.shortest_wait = min(self.shortest_wait, new.slot_wait)
+        self.spec = attrs.evolve(
+            new,
+            sweep_period=max(old.sweep_period, new.sweep_period),
+            sweep_jitter=max(old.sweep_jitter, new.sweep_jitter),
+            mass_hold=max(old.mass_hold, new.mass_hold),
+            slot_wait=max(old.slot_wait, new.slot_wait),
+            admission_deadline=max(old.admission_deadline, new.admission_deadline),
+            # A lower one ends nobody: from then on, nobody knows from the log alone.
+            process_limit=new.process_limit if new.process_limit == old.process_limit else None,
+        )
 
     def stalled(self, event: Stalled) -> None:
         self.stalls.append((event.stamp.at, event.duration))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from trio.testing import MockClock
 
-from supervisor import ChildSpec, Obtained, Supervisor
+from supervisor import ChildSpec, Obtained, Settings, Supervisor
 from supervisor._sweep import Hold
 
 from ._cast import Cast
@@ -243,6 +243,13 @@ class SupervisorMachine(Cast):
                 self.seen["limit lowered below what is held"] += 1
         await trio.lowlevel.checkpoint()  # or what two changes do at once looks like what the last did
 
+    @rule(limit=_limits, period=st.sampled_from([20.0, 60.0]), wait=st.sampled_from([0.0, 3.0]))
+    async def configure(self, limit: int, period: float, wait: float) -> None:
+        """New settings for all."""
+        spec = attrs.evolve(self.supervisor.spec, sweep_period=period, slot_wait=wait)
+        self.supervisor.configure(Settings(limit=limit, supervisor=spec))
+        await trio.lowlevel.checkpoint()
+
     @rule(weight=3, user=_user_or_all, dry_run=st.booleans())
     async def cleanup(self, user: str | None, *, dry_run: bool) -> None:
         """Of one user, or of all; a dry run touches nobody."""
@@ -256,13 +263,13 @@ class SupervisorMachine(Cast):
     @rule()
     async def sweep(self) -> None:
         """Time goes by until the background has swept."""
-        await trio.sleep(self.spec.sweep_period * (1 + self.spec.sweep_jitter))
+        await trio.sleep(self.supervisor.spec.sweep_period * (1 + self.spec.sweep_jitter))
 
     @rule()
     async def crash_the_sweeper(self) -> None:
         """The next sweep raises, and the one after it does not."""
         crash_next_sweep(self.supervisor)
-        await trio.sleep(self.spec.sweep_period * (1 + self.spec.sweep_jitter))
+        await trio.sleep(self.supervisor.spec.sweep_period * (1 + self.spec.sweep_jitter))
 
     @rule()
     async def shut_down(self) -> None:

@@ -18,7 +18,7 @@ from .support import SECRET
 async def test_a_session_that_blocks_the_loop_is_in_the_log_with_its_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "examples.chat")
+    caplog.set_level(logging.INFO, "supervisor")
     limit = 0.1
     spec = ChatSpec(
         database=tmp_path / "chat.sqlite3", secret=SECRET, supervisor=SupervisorSpec(watchdog=limit)

@@ -36,7 +36,8 @@ def _actor(name: str, old: str, new: str) -> Mutant:
 
 
 def _edge(name: str, file: str, old: str, new: str) -> Mutant:
-    first = (f"{A}connection.py", f"{A}manager.py", f"{A}next_step.py", f"{A}proof_of_life.py")
+    names = ("connection", "manager", "next_step", "proof_of_life", "outbox", "wire_endings", "torn_frames")
+    first = tuple(f"{A}{name}.py" for name in names)
     return Mutant(name, f"actors/{file}", old, new, first)
 
 
@@ -186,14 +187,14 @@ MUTANTS = (
     _edge(
         "outbound traffic is activity",
         "_connection.py",
-        "        self._outbox.append((text, size))\n",
-        "        self._outbox.append((text, size))\n        for function in self._at_message.values():\n            function(trio.current_time())\n",
+        "        self._outbox.push(frame)\n",
+        "        self._outbox.push(frame)\n        for function in self._at_message.values():\n            function(trio.current_time())\n",
     ),
     _edge(
         "the outbox has no bound",
         "_connection.py",
-        "if self._queued_bytes + size > self.spec.outbox_bytes:",
-        "if self._queued_bytes < 0:",
+        "        if self._outbox.queued + size > self.spec.outbox_bytes:\n            self.abort",
+        "        if self._outbox.queued < 0:\n            self.abort",
     ),
     _edge(
         "no second chance",
@@ -204,9 +205,37 @@ MUTANTS = (
     _edge(
         "the outbox is dropped at a close",
         "_connection.py",
-        "                while self._outbox:\n                    await self._transport.send(self._outbox.popleft()[0])\n",
+        "                await self._outbox.flush()\n",
+        "                self._outbox.drop()\n",
+    ),
+    _edge(
+        "something follows a Close",
+        "_outbox.py",
+        "        self._complete = True\n",
         "",
     ),
+    _edge(
+        "a torn frame is followed by another", "_wire.py", "        self._torn = True  #", "        pass  #"
+    ),
+    _edge(
+        "a closed wire writes on",
+        "_wire.py",
+        "            self.outbox.drop()\n            # TLS",
+        "            # TLS",
+    ),
+    _edge(
+        "what is taken after a ping proves something",
+        "_life.py",
+        "return before < self._taken < self._before_ping",
+        "return before < self._taken",
+    ),
+    _edge(
+        "silence counts while nobody reads",
+        "_life.py",
+        "        if since is None:\n            self._pings = ()\n            return self._step_unread(now)\n",
+        "        since = self._signs.last_inbound if since is None else since\n",
+    ),
+    _edge("an outbox has no budget", "_outbox.py", "> self.budget or self._ending", "< 0 or self._ending"),
     # The verdict
     _health("exactly at its budget it is late", "    if now <= due:\n", "    if now < due:\n"),
     _health("a stall convicts", "max(since, lag.resumed_at) + allowance", "since + allowance"),
@@ -293,8 +322,8 @@ MUTANTS = (
     ),
     _table(
         "the end is told twice",
-        "        self.emit(Terminal, child, how, was_condemned, child.ending_since)\n",
-        "        for _ in range(2):\n            self.emit(Terminal, child, how, was_condemned, child.ending_since)\n",
+        "        self.emit(Terminal, child, how, was_condemned, child.ending_since, self.held)\n",
+        "        for _ in range(2):\n            self.emit(Terminal, child, how, was_condemned, child.ending_since, self.held)\n",
     ),
     _table("a condemned one is not fenced", "        child.cell.condemn()\n", ""),
     _table(
@@ -328,8 +357,8 @@ MUTANTS = (
     ),
     _user(
         "counted before an await, written after it",
-        "        self._grant()\n        if spawn.child is None:\n            events",
-        "        if self.table.held < self.table.limit:\n\n            async def later() -> None:\n                await trio.lowlevel.checkpoint()\n                self._reserve(spawn)\n\n            self.home.do(later)\n            return spawn\n        if spawn.child is None:\n            events",
+        "        self._grant()\n        if spawn.child is None:\n            spawn.after",
+        "        if self.table.held < self.table.limit:\n\n            async def later() -> None:\n                await trio.lowlevel.checkpoint()\n                self._reserve(spawn)\n\n            self.home.do(later)\n            return spawn\n        if spawn.child is None:\n            spawn.after",
     ),
     _user(
         "last come, first served",
@@ -364,7 +393,7 @@ MUTANTS = (
     ),
     _user(
         "a refusal is not told",
-        "        events.emit(Refused(events.stamp(), self.user, spawn.key, report))\n",
+        "        events.emit(Refused(events.stamp(), self.user, spawn.key, report, waited))\n",
         "",
     ),
     # The reaper
@@ -513,8 +542,8 @@ MUTANTS = (
     Mutant(
         "a full process refuses without cleaning up",
         "supervisor/_beyond.py",
-        "    await services.make_room()\n    report = await clean_up(Stage.LIVENESS, bound=services.spec.admission_deadline)\n",
-        "    report = await clean_up(Stage.GARBAGE, bound=services.spec.admission_deadline)\n",
+        "    await services.make_room()\n    report = await clean_up(Stage.LIVENESS, Trigger.FULL_PROCESS, bound=services.spec.admission_deadline)\n",
+        "    report = await clean_up(Stage.GARBAGE, Trigger.FULL_PROCESS, bound=services.spec.admission_deadline)\n",
         (f"{S}full_process.py",),
     ),
     Mutant(

@@ -80,6 +80,7 @@ LEAVES: dict[Any, st.SearchStrategy[Any]] = {
     BaseException: ERRORS,
     Verdict: VERDICTS,
     HealthPolicy: POLICIES,
+    SupervisorSpec: SPECS,
 }
 
 

@@ -27,7 +27,7 @@ from supervisor import (
     open_supervisor,
 )
 from supervisor._stream import Events
-from supervisor._sweeper import sweep_for_ever
+from supervisor._sweeper import Pace, sweep_for_ever
 from supervisor.testing import (
     Healthy,
     ProbeAnswers,
@@ -138,7 +138,7 @@ async def test_a_crash_is_an_event_and_it_starts_anew_with_back_off(autojump_clo
 
     spec = SupervisorSpec(sweep_period=100.0, sweep_jitter=0.0)
     async with trio.open_nursery() as nursery:
-        await nursery.start(sweep_for_ever, sweep, spec, events, dice(1))
+        await nursery.start(sweep_for_ever, sweep, Pace(spec, dice(1)), events)
         await trio.sleep(1000)
         nursery.cancel_scope.cancel()
     told = [event for event in log.drain() if isinstance(event, SweeperStarted | SweeperFailed)]

@@ -1,0 +1,313 @@
+"""What happened, in numbers: the stream of events, folded into plain ints. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import attrs
+
+from actors import ExitReason
+
+from ._events import (
+    CleanedUp,
+    Condemned,
+    ConnectionAttached,
+    ConnectionDetached,
+    Event,
+    Found,
+    HandlerFailed,
+    LimitChanged,
+    LoopBlocked,
+    MailDeadLettered,
+    ReapStarted,
+    Refused,
+    Reserved,
+    Stalled,
+    Started,
+    StartFailed,
+    SweeperFailed,
+    SweeperStarted,
+    SweepHeld,
+    Swept,
+    Terminal,
+)
+from ._report import RefusalReason, Stage, Trigger
+
+# Upper bounds in seconds, for starts and for ends. 0.1 is the bar for a spawn, 0.5 for an end and
+# for the alert; the others are spread over what is usual here.
+BOUNDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+CLEANED_UP = frozenset({ExitReason.UNRESPONSIVE, ExitReason.DISCONNECTED, ExitReason.IDLE})
+"""Why somebody ends whom a cleanup removed."""
+
+
+@attrs.frozen
+class Histogram:
+    """How many took how long."""
+
+    counts: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
+    """For each bound of BOUNDS, those above the bound before it and not above it; then those above all."""
+    sum: float = 0.0
+    """Seconds of all together."""
+
+    @property
+    def count(self) -> int:
+        return sum(self.counts)
+
+    def plus(self, seconds: float) -> Histogram:
+        place = bisect_left(BOUNDS, seconds)
+        counts = (*self.counts[:place], self.counts[place] + 1, *self.counts[place + 1 :])
+        return Histogram(counts, self.sum + seconds)
+
+
+@attrs.frozen
+class StageCounts:
+    """What one stage has done, over all cleanups."""
+
+    runs: int = 0
+    reaped: int = 0
+    kept: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+
+
+@attrs.frozen
+class Counts:
+    """What one supervisor has seen so far, and how many are here. Immutable, also for other threads."""
+
+    events: int
+    """The `seq` of the last event that is counted in."""
+    background_cleanup_task_started: int
+    background_cleanup_failures: int
+    sweeps: int
+    sweeps_held: int
+    emergency_cleanup_triggers: int
+    """Cleanups since somebody waited for a slot."""
+    successful_emergency_cleanups: int
+    """Those after which whoever waited had one."""
+    resource_limit_hits: int
+    """Refusals."""
+    managers_created: int
+    managers_found: int
+    """Requests served by a manager that was there."""
+    managers_cleaned_up: int
+    """Ended since a cleanup removed them."""
+    starts_failed: int
+    condemned: int
+    managers: int
+    """Slots' holders here now, those included that start or stop; not the condemned."""
+    max_concurrent_managers: int
+    zombies: int
+    """Condemned that run on."""
+    users: int
+    users_at_manager_limit: int
+    connections: int
+    dead_letters: int
+    handler_failures: int
+    stalls: int
+    stalled_seconds: float
+    loop_blocks: int
+    refusals: Mapping[RefusalReason, int]
+    ends: Mapping[ExitReason, int]
+    reaps: Mapping[ExitReason, int]
+    cleanups: Mapping[Trigger, int]
+    stages: Mapping[Stage, StageCounts]
+    spawned: Histogram
+    """Seconds from a request to the running manager, where there was room at once."""
+    spawned_after_cleanup: Histogram
+    refused: Histogram
+    """Seconds from a request to its refusal."""
+    reaped: Histogram
+    """Seconds from the beginning of an end to the end, or to the condemnation."""
+
+    @property
+    def average_managers_per_user(self) -> float:
+        """Of those users who have any."""
+        return self.managers / self.users if self.users else 0.0
+
+
+@attrs.define(eq=False)
+class _User:
+    """How one user stands, as the events have told."""
+
+    held: int
+    limit: int
+
+    @property
+    def at_limit(self) -> bool:
+        return 0 < self.limit <= self.held
+
+
+@attrs.define(eq=False)
+class Tally:
+    """Counts events as they come, some microseconds each. Its size is that of those who are here."""
+
+    _last: int = attrs.field(init=False, default=0)
+    _kinds: Counter[type[Event]] = attrs.field(init=False, factory=Counter[type[Event]])
+    _plain: Counter[str] = attrs.field(init=False, factory=Counter[str])
+    _stalled: float = attrs.field(init=False, default=0.0)
+    _most: int = attrs.field(init=False, default=0)
+    _refusals: Counter[RefusalReason] = attrs.field(init=False, factory=Counter[RefusalReason])
+    _ends: Counter[ExitReason] = attrs.field(init=False, factory=Counter[ExitReason])
+    _reaps: Counter[ExitReason] = attrs.field(init=False, factory=Counter[ExitReason])
+    _cleanups: Counter[Trigger] = attrs.field(init=False, factory=Counter[Trigger])
+    _stages: dict[Stage, StageCounts] = attrs.field(init=False, factory=dict[Stage, StageCounts])
+    _histograms: dict[str, Histogram] = attrs.field(init=False, factory=dict[str, Histogram])
+    _users: dict[str, _User] = attrs.field(init=False, factory=dict[str, _User])
+    _own_limits: set[str] = attrs.field(init=False, factory=set[str])
+    _at_limit: dict[str, None] = attrs.field(init=False, factory=dict[str, None])
+
+    @property
+    def users_at_limit(self) -> tuple[str, ...]:
+        """Their names, whoever reached it first being first."""
+        return tuple(self._at_limit)
+
+    def add(self, event: Event) -> None:
+        self._last = event.stamp.seq
+        self._kinds[type(event)] += 1
+        count = _COUNTERS.get(type(event))
+        if count is not None:
+            count(self, event)
+
+    def counts(self) -> Counts:
+        kinds, plain = self._kinds, self._plain
+        return Counts(
+            events=self._last,
+            background_cleanup_task_started=kinds[SweeperStarted],
+            background_cleanup_failures=kinds[SweeperFailed],
+            sweeps=kinds[Swept],
+            sweeps_held=kinds[SweepHeld],
+            emergency_cleanup_triggers=self._cleanups[Trigger.ADMISSION],
+            successful_emergency_cleanups=plain["made room"],
+            resource_limit_hits=kinds[Refused],
+            managers_created=kinds[Started],
+            managers_found=kinds[Found],
+            managers_cleaned_up=sum(self._ends[reason] for reason in CLEANED_UP),
+            starts_failed=kinds[StartFailed],
+            condemned=kinds[Condemned],
+            managers=plain["managers"],
+            max_concurrent_managers=self._most,
+            zombies=plain["zombies"],
+            users=len(self._users),
+            users_at_manager_limit=len(self._at_limit),
+            connections=kinds[ConnectionAttached] - kinds[ConnectionDetached],
+            dead_letters=plain["dead letters"],
+            handler_failures=kinds[HandlerFailed],
+            stalls=kinds[Stalled],
+            stalled_seconds=self._stalled,
+            loop_blocks=kinds[LoopBlocked],
+            refusals=_frozen(self._refusals),
+            ends=_frozen(self._ends),
+            reaps=_frozen(self._reaps),
+            cleanups=_frozen(self._cleanups),
+            stages=_frozen(self._stages),
+            spawned=self._histogram("spawned"),
+            spawned_after_cleanup=self._histogram("spawned after cleanup"),
+            refused=self._histogram("refused"),
+            reaped=self._histogram("reaped"),
+        )
+
+    # One kind of event each
+
+    def reserved(self, event: Reserved) -> None:
+        self._plain["managers"] += 1
+        self._most = max(self._most, self._plain["managers"])
+        self._users[event.user] = user = _User(event.held, event.limit)
+        self._note(event.user, user)
+
+    def started(self, event: Started) -> None:
+        self._took("spawned after cleanup" if event.after_cleanup else "spawned", event.waited)
+
+    def condemned(self, event: Condemned) -> None:
+        self._plain["managers"] -= 1
+        self._plain["zombies"] += 1
+        if event.cancelled_at is not None:
+            self._took("reaped", event.stamp.at - event.cancelled_at)
+        self._hold(event.user, event.held)
+
+    def terminal(self, event: Terminal) -> None:
+        self._plain["zombies" if event.was_condemned else "managers"] -= 1
+        self._ends[event.exit.reason] += 1
+        if event.ending_since is not None and not event.was_condemned:
+            self._took("reaped", event.stamp.at - event.ending_since)
+        self._hold(event.user, event.held)
+
+    def reap_started(self, event: ReapStarted) -> None:
+        self._reaps[event.reason] += 1
+
+    def refused(self, event: Refused) -> None:
+        self._refusals[event.refusal.reason] += 1
+        self._took("refused", event.waited)
+
+    def dead_lettered(self, event: MailDeadLettered) -> None:
+        self._plain["dead letters"] += event.count
+
+    def cleaned_up(self, event: CleanedUp) -> None:
+        self._cleanups[event.trigger] += 1
+        self._plain["made room"] += event.trigger is Trigger.ADMISSION and event.made_room
+        for report in event.report.stages:
+            before = self._stages.get(report.stage, StageCounts())
+            self._stages[report.stage] = StageCounts(
+                before.runs + 1,
+                before.reaped + len(report.reaped),
+                before.kept + len(report.kept),
+                before.failed + len(report.failed),
+                before.seconds + report.duration,
+            )
+
+    def limit_changed(self, event: LimitChanged) -> None:
+        if event.user is not None:
+            self._own_limits.add(event.user)
+        for name, user in self._users.items():
+            if event.user == name or (event.user is None and name not in self._own_limits):
+                user.limit = event.limit
+                self._note(name, user)
+
+    def stalled(self, event: Stalled) -> None:
+        self._stalled += event.duration
+
+    # What they share
+
+    def _hold(self, name: str, held: int | None) -> None:
+        user = self._users.get(name)
+        if user is None or held is None:
+            return
+        user.held = held
+        self._note(name, user)
+        if not held:
+            del self._users[name]
+
+    def _note(self, name: str, user: _User) -> None:
+        if user.at_limit:
+            self._at_limit[name] = None
+        else:
+            self._at_limit.pop(name, None)
+
+    def _took(self, what: str, seconds: float) -> None:
+        self._histograms[what] = self._histogram(what).plus(seconds)
+
+    def _histogram(self, what: str) -> Histogram:
+        return self._histograms.get(what) or Histogram()
+
+
+def _frozen(counts: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    return MappingProxyType(dict(counts))
+
+
+_COUNTERS: Mapping[type[Event], Callable[[Tally, Any], None]] = {
+    Reserved: Tally.reserved,
+    Started: Tally.started,
+    Condemned: Tally.condemned,
+    Terminal: Tally.terminal,
+    ReapStarted: Tally.reap_started,
+    Refused: Tally.refused,
+    MailDeadLettered: Tally.dead_lettered,
+    CleanedUp: Tally.cleaned_up,
+    LimitChanged: Tally.limit_changed,
+    Stalled: Tally.stalled,
+}
+"""Of other kinds there is nothing to count but how many."""

@@ -1,0 +1,216 @@
+"""What a log says of each kind of event: level, stable id, sentence, as one table. Pure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from actors import Exit, ExitReason
+
+from ._events import (
+    ChoreFailed,
+    CleanedUp,
+    Condemned,
+    ConnectionAttached,
+    ConnectionDetached,
+    Event,
+    EventsLost,
+    Forced,
+    Found,
+    HandlerFailed,
+    LimitChanged,
+    LoopBlocked,
+    MailDeadLettered,
+    ProbingFailed,
+    ReapStarted,
+    RecycleAdvised,
+    Refused,
+    Reserved,
+    SettingsChanged,
+    ShutdownHeld,
+    Stalled,
+    Started,
+    StartFailed,
+    Suspected,
+    SweeperFailed,
+    SweeperStarted,
+    SweepHeld,
+    Swept,
+    Terminal,
+    Voided,
+    Waited,
+)
+from ._log_facts import Facts, facts_of, words_of
+from ._report import Trigger
+
+
+@attrs.frozen
+class Row:
+    """How one kind of event stands in a log."""
+
+    level: int
+    event_id: str
+    """Stable: rules and dashboards are built on it."""
+    template: str
+    """The sentence, with `%(fact)s` for each word that differs."""
+
+
+@attrs.frozen
+class Entry:
+    """One line of the log."""
+
+    row: Row
+    facts: Facts
+    """As they are: whoever prints a name from here escapes it, as JSON does."""
+    words: dict[str, str]
+    """What fills the template: one line each, fit for a terminal."""
+    error: BaseException | None = None
+
+    @property
+    def message(self) -> str:
+        return self.row.template % self.words
+
+
+# Kinds that differ by more than their facts
+
+_DONE = Row(
+    logging.INFO, "supervisor.cleanup.done", "cleanup done, spawn proceeds: %(who)s, %(reaped)s removed"
+)
+_IN_VAIN = Row(
+    logging.WARNING,
+    "supervisor.cleanup.in_vain",
+    "cleanup made no room for %(who)s: %(reaped)s removed, %(kept)s kept, %(failed)s failed",
+)
+_OF_USER = Row(
+    logging.DEBUG, "supervisor.cleanup.user", "cleanup of %(who)s (%(trigger)s): %(reaped)s removed"
+)
+_COMPLETE = Row(
+    logging.INFO,
+    "supervisor.cleanup.complete",
+    "cleanup complete: %(reaped)s removed, %(kept)s kept, %(failed)s failed, of %(who)s",
+)
+_ENDED = Row(logging.INFO, "supervisor.actor.ended", "%(who)s ended: %(exit)s")
+_CRASHED = Row(logging.ERROR, "supervisor.actor.crashed", "%(who)s ended: %(exit)s")
+_ENDED_AFTER_ALL = Row(
+    logging.WARNING, "supervisor.actor.condemned_ended", "%(who)s, condemned, ended after all: %(exit)s"
+)
+_START_FAILED = Row(logging.ERROR, "supervisor.start.failed", "%(who)s did not come to run: %(exit)s")
+_START_GIVEN_UP = Row(logging.INFO, "supervisor.start.given_up", "%(who)s did not come to run: %(exit)s")
+_REAP = Row(logging.INFO, "supervisor.reap.started", "%(who)s is being removed: %(reason)s")
+_REAP_STUCK = Row(
+    logging.WARNING, "supervisor.reap.stuck", "%(who)s is being removed: %(reason)s, at %(where)s"
+)
+
+
+def _of_cleanup(event: CleanedUp) -> Row:
+    match event.trigger:
+        case Trigger.ADMISSION:
+            return _DONE if event.made_room else _IN_VAIN
+        case Trigger.REQUEST:
+            return _COMPLETE
+        case _:
+            return _OF_USER
+
+
+def _of_end(event: Terminal) -> Row:
+    if event.was_condemned:
+        return _ENDED_AFTER_ALL
+    return _CRASHED if event.exit.error is not None else _ENDED
+
+
+def _of_start(event: StartFailed) -> Row:
+    return _START_FAILED if event.exit.error is not None else _START_GIVEN_UP
+
+
+def _of_reap(event: ReapStarted) -> Row:
+    return _REAP_STUCK if event.reason is ExitReason.UNRESPONSIVE else _REAP
+
+
+def _rows(level: int, *rows: tuple[type[Event | EventsLost], str, str]) -> dict[type[Any], Row]:
+    return {kind: Row(level, f"supervisor.{name}", template) for kind, name, template in rows}
+
+
+_TABLE: dict[type[Any], Row | Callable[[Any], Row]] = {
+    **_rows(
+        logging.DEBUG,
+        (Reserved, "slot.reserved", "%(who)s holds slot %(held)s of %(limit)s"),
+        (Found, "spawn.found", "%(who)s was asked for, and lives"),
+        (ConnectionAttached, "connection.attached", "%(who)s has %(connections)s connections: one came"),
+        (
+            ConnectionDetached,
+            "connection.detached",
+            "%(who)s has %(connections)s connections: one left, %(why)s",
+        ),
+    ),
+    **_rows(
+        logging.INFO,
+        (Started, "spawn.started", "%(who)s runs, %(waited)s s after it was asked for"),
+        (Waited, "spawn.waiting", "%(who)s finds no room, and waits behind %(ahead)s"),
+        (Suspected, "actor.suspected", "%(who)s is %(health)s: %(evidence)s"),
+        (Voided, "actor.voided", "%(who)s looked late, but so was the observer: %(evidence)s"),
+        (MailDeadLettered, "mail.dead_lettered", "%(who)s leaves %(count)s messages unread: %(reason)s"),
+        (LimitChanged, "limit.changed", "the limit of %(whose)s is now %(limit)s"),
+        (SettingsChanged, "settings.changed", "settings changed: %(changes)s"),
+        (
+            SweeperStarted,
+            "sweeper.started",
+            "cleanup task started, one sweep every %(period)s s",
+        ),
+    ),
+    **_rows(
+        logging.WARNING,
+        (Refused, "spawn.refused", "%(who)s was refused: %(why)s"),
+        (Forced, "actor.forced", "%(who)s ignores cancellation: %(step)s, %(touched)s touched"),
+        (Stalled, "loop.stalled", "the event loop stood still for %(duration)s s"),
+        (
+            LoopBlocked,
+            "loop.blocked",
+            "the event loop was blocked for %(duration)s s by %(blocker)s: %(where)s",
+        ),
+        (EventsLost, "log.lost", "the log fell behind: %(count)s events are missing here"),
+    ),
+    **_rows(
+        logging.ERROR,
+        (Condemned, "actor.condemned", "%(who)s was cancelled and runs on: %(cause)s"),
+        (ProbingFailed, "probing.failed", "asking the actors of %(who)s for life failed: %(error)s"),
+        (
+            SweeperFailed,
+            "sweeper.failed",
+            "cleanup task crashed, restarts in %(restart_in)s s: %(error)s",
+        ),
+        (HandlerFailed, "handler.failed", "handler %(handler)s failed: %(error)s"),
+        (ChoreFailed, "chore.failed", "a task of ours failed, on behalf of %(who)s: %(error)s"),
+        (
+            SweepHeld,
+            "sweep.held",
+            "%(suspects)s of %(users)s users look dead at once: the sweep ends nobody for %(hold)s s",
+        ),
+        (RecycleAdvised, "process.recycle_advised", "this process should be replaced: %(why)s"),
+        (ShutdownHeld, "shutdown.held", "the end is held up by %(holders)s"),
+    ),
+    Swept: _COMPLETE,
+    CleanedUp: _of_cleanup,
+    Terminal: _of_end,
+    StartFailed: _of_start,
+    ReapStarted: _of_reap,
+}
+
+
+def row_of(event: Event | EventsLost) -> Row | None:
+    """Where it stands in the table; None: a kind that is not ours. Costs next to nothing."""
+    row = _TABLE.get(type(event))
+    return row if row is None or isinstance(row, Row) else row(event)
+
+
+def entry_of(event: Event | EventsLost) -> Entry | None:
+    """All that a log says of it; None: a kind that is not ours."""
+    row = row_of(event)
+    if row is None:
+        return None
+    facts = facts_of(event)
+    how: Exit | None = getattr(event, "exit", None)
+    error: BaseException | None = how.error if how is not None else getattr(event, "error", None)
+    return Entry(row, {"event_id": row.event_id, **facts}, words_of(facts), error)
