@@ -49,8 +49,12 @@ ORDER = {
         "_report",
         "_errors",
         "_spec",
+        "_settings",
         "_events",
+        "_counts",
         "_stream",
+        "_log_facts",
+        "_log_lines",
         # pure decisions
         "_health",
         "_admission",
@@ -76,6 +80,7 @@ ORDER = {
         "_loop_view",
         "watchdog",
         "_dead_man",
+        "logs",
         "_open",
         "__init__",
         # the command
@@ -98,6 +103,34 @@ ORDER = {
         "_lines",
         "_recorder",
         "_summary",
+        "__init__",
+    ),
+    # settings that are loaded
+    "supervisor.settings": (
+        "_extra",
+        "_problems",
+        "_secret",
+        "_conversion",
+        "_options",
+        "_layers",
+        "_explained",
+        "_making",
+        "__init__",
+    ),
+    # numbers for those who operate it
+    "supervisor.metrics": (
+        "_row",
+        "_table",
+        "_sources",
+        "__init__",
+        "prometheus",
+        "opentelemetry",
+    ),
+    # what a person should look at
+    "supervisor.alerts": (
+        "_facts",
+        "_evaluation",
+        "_watch",
         "__init__",
     ),
     # what users test with
@@ -129,9 +162,23 @@ ORDER = {
 
 PURE = {
     "actors": ("_lifecycle", "_errors", "_pulse", "_silence", "_life", "_rate"),
-    "supervisor": ("_report", "_spec", "_events", "_health", "_admission", "_blockage", "_quota"),
+    "supervisor": (
+        "_report",
+        "_spec",
+        "_settings",
+        "_events",
+        "_log_facts",
+        "_log_lines",
+        "_health",
+        "_admission",
+        "_blockage",
+        "_quota",
+    ),
     "supervisor.checking": ORDER["supervisor.checking"],
     "supervisor.journal": ("_lines", "_summary"),
+    "supervisor.metrics": ORDER["supervisor.metrics"],
+    "supervisor.alerts": ("_facts", "_evaluation"),
+    "supervisor.settings": ORDER["supervisor.settings"],
 }
 
 
