@@ -54,6 +54,6 @@ def test_a_session_that_ignores_cancellation_cannot_hold_up_the_process(tmp_path
         finally:
             process.kill()
     said = log.read_text()
-    assert "cannot end because of ('eve/tab#1" in said
+    assert "the end is held up by eve/tab#1" in said
     assert "dead-man switch: the end took longer than 2 s" in said
     assert "most recent call first" in said

@@ -167,7 +167,7 @@ def test_20_sessions_5_wedged_in_a_real_server_with_its_usual_budget(serve: Serv
         refused = stack.enter_context(peer(server.ws, "alice", "one too many"))
         code, reason = refused.closed()
         assert (code, reason.startswith("Limit reached: 20 of 20 sessions alive.")) == (1013, True)
-    ended = [line for line in server.said.splitlines() if "of 'alice' ended" in line]
+    ended = [line for line in server.said.splitlines() if "alice/" in line and " ended: " in line]
     assert len([line for line in ended if "unresponsive" in line]) == 5
 
 

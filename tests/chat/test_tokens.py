@@ -102,6 +102,13 @@ def test_a_token_of_another_secret_or_purpose_or_kind_is_invalid() -> None:
         assert problem_with(token, Tokens(KEY)) == "the token is invalid; log in again"
 
 
+def test_a_token_with_anything_that_decoding_skips_is_invalid() -> None:
+    for junk in "/+ =!\n.é\x00":
+        for place in (0, 3, TOKEN.index(".") + 1, len(TOKEN) - 1, len(TOKEN)):
+            with_junk = TOKEN[:place] + junk + TOKEN[place:]
+            assert problem_with(with_junk, Tokens(KEY)) == "the token is invalid; log in again"
+
+
 @settings(deadline=None)
 @given(st.data())
 def test_a_token_with_any_character_changed_is_invalid(data: st.DataObject) -> None:
