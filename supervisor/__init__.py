@@ -20,7 +20,7 @@ ended to make room.
 
 from ._blockage import Blockage
 from ._conflict import refuse_supervisord as refuse_supervisord
-from ._counts import BOUNDS, Counts, Histogram, StageCounts
+from ._counts import Counts, StageCounts
 from ._dead_man import dead_man_switch
 from ._errors import SpawnFailed, SpawnRefused, SupervisorClosed, SupervisorError
 from ._events import (
@@ -59,8 +59,10 @@ from ._events import (
     Voided,
     Waited,
 )
+from ._fitness import Fitness
 from ._handlers import HandlerNursery
 from ._health import Lag, judge
+from ._histogram import BOUNDS, Histogram
 from ._open import open_supervisor
 from ._quota import LocalQuota, Quota, QuotaRefused
 from ._report import (
@@ -74,6 +76,7 @@ from ._report import (
     Snapshot,
     Stage,
     StageReport,
+    Standing,
     Trigger,
     UserSnapshot,
     Verdict,
@@ -83,6 +86,7 @@ from ._spawn import Obtained
 from ._spec import ChildSpec, HealthPolicy, Limit, SupervisorSpec
 from ._stream import Subscription
 from ._supervisor import Supervisor
+from ._survey import Survey
 from .watchdog import open_watchdog
 
 __all__ = [
@@ -103,6 +107,7 @@ __all__ = [
     "EventsLost",
     "Explanation",
     "Finding",
+    "Fitness",
     "ForceStep",
     "Forced",
     "Found",
@@ -139,6 +144,7 @@ __all__ = [
     "StageReport",
     "Stalled",
     "Stamp",
+    "Standing",
     "StartFailed",
     "Started",
     "Subscription",
@@ -146,6 +152,7 @@ __all__ = [
     "SupervisorClosed",
     "SupervisorError",
     "SupervisorSpec",
+    "Survey",
     "Suspected",
     "SweepHeld",
     "SweeperFailed",

@@ -19,6 +19,11 @@ from ._report import Finding, Health, Holder, Stage, Verdict
 from ._spec import ChildSpec
 from ._stuck import cause, stack, where
 
+# Of these one wants to know where they are; the others wait for mail, or have not begun.
+LOCATED = frozenset(
+    {Health.BUSY, Health.STARTING, Health.STOPPING, Health.UNRESPONSIVE, Health.CONDEMNED, Health.UNKNOWN}
+)
+
 
 @attrs.define(eq=False, repr=False)
 class Child:
@@ -75,6 +80,14 @@ class Child:
         age = trio.current_time() - self.reserved_at
         connections, phase, since = pulse.connections, pulse.phase, pulse.since
         return Holder(self.key, self.incarnation, verdict, age, connections, kept, phase, since)
+
+    def located_holder(self, verdict: Verdict, kept: tuple[tuple[Stage, Verdict], ...] = ()) -> Holder:
+        """As `holder`, with the line that it is in, and why it does not end: some 50 microseconds more."""
+        holder = self.holder(verdict, kept)
+        if verdict.health not in LOCATED:
+            return holder
+        cause = self.cause() if self.is_condemned else ""
+        return attrs.evolve(holder, where=self.where(), stack=self.stack(), cause=cause)
 
     def reap(self, verdict: Verdict) -> None:
         """Begin its end: cancel what is stuck, ask the others to stop. Returns at once."""

@@ -22,6 +22,7 @@ from ._report import (
     RefusalReason,
     Stage,
     StageReport,
+    UserSnapshot,
     Verdict,
 )
 from ._table import Table
@@ -147,6 +148,11 @@ def dry_run(table: Table, until: Stage, *, needed: int = 0) -> CleanupReport:
     return CleanupReport(table.user, tuple(reports), dry_run=True)
 
 
+def all_alive(table: Table) -> bool:
+    """Is every slot held by one that is alive or newborn: is there nobody who should make room?"""
+    return not table.allowance_spent and refusal_reason(table.verdicts().values()) is RefusalReason.LIMIT
+
+
 def anything_to_remove(table: Table) -> bool:
     """Is there hard evidence against anybody right now?"""
     return any(removed_by(verdict) is not None for verdict in table.verdicts().values())
@@ -158,12 +164,29 @@ def explain(table: Table, *, waiting: int) -> Explanation:
     return Explanation(
         table.user,
         table.limit,
-        holders=_holders(table, ()),
-        condemned=tuple(child.holder(table.verdict(child)) for child in table.condemned),
+        holders=_located(table.children, table),
+        condemned=_located(table.condemned, table),
         slots_held=table.held,
         waiting=waiting,
         threads=table.threads.busy,
         dry_run=dry_run(table, Stage.LIVENESS, needed=wanted),
+    )
+
+
+def _located(children: Iterable[Child], table: Table) -> tuple[Holder, ...]:
+    return tuple(child.located_holder(table.verdict(child)) for child in children)
+
+
+def snapshot_of(table: Table, *, waiting: int) -> UserSnapshot:
+    """How the user stands; of nobody it is looked up in which line he is."""
+    return UserSnapshot(
+        table.user,
+        table.limit,
+        table.held,
+        waiting,
+        table.threads.busy,
+        managers=_holders(table, ()),
+        condemned=tuple(child.holder(table.verdict(child)) for child in table.condemned),
     )
 
 

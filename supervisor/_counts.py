@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -35,33 +34,11 @@ from ._events import (
     Swept,
     Terminal,
 )
+from ._histogram import Bins, Histogram
 from ._report import RefusalReason, Stage, Trigger
-
-# Upper bounds in seconds, for starts and for ends. 0.1 is the bar for a spawn, 0.5 for an end and
-# for the alert; the others are spread over what is usual here.
-BOUNDS = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 CLEANED_UP = frozenset({ExitReason.UNRESPONSIVE, ExitReason.DISCONNECTED, ExitReason.IDLE})
 """Why somebody ends whom a cleanup removed."""
-
-
-@attrs.frozen
-class Histogram:
-    """How many took how long."""
-
-    counts: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
-    """For each bound of BOUNDS, those above the bound before it and not above it; then those above all."""
-    sum: float = 0.0
-    """Seconds of all together."""
-
-    @property
-    def count(self) -> int:
-        return sum(self.counts)
-
-    def plus(self, seconds: float) -> Histogram:
-        place = bisect_left(BOUNDS, seconds)
-        counts = (*self.counts[:place], self.counts[place] + 1, *self.counts[place + 1 :])
-        return Histogram(counts, self.sum + seconds)
 
 
 @attrs.frozen
@@ -89,11 +66,13 @@ class Counts:
     """Cleanups since somebody waited for a slot."""
     successful_emergency_cleanups: int
     """Those after which whoever waited had one."""
+    emergency_cleanups_all_alive: int
+    """Those that made no room since there was nobody to remove: all who hold a slot are alive."""
     resource_limit_hits: int
     """Refusals."""
     managers_created: int
     managers_found: int
-    """Requests served by a manager that was there."""
+    """Requests served by a manager that somebody else created, before or just then."""
     managers_cleaned_up: int
     """Ended since a cleanup removed them."""
     starts_failed: int
@@ -116,6 +95,8 @@ class Counts:
     reaps: Mapping[ExitReason, int]
     cleanups: Mapping[Trigger, int]
     stages: Mapping[Stage, StageCounts]
+    found: Histogram
+    """Seconds from a request to the manager that it found: 0, but where it joined a start under way."""
     spawned: Histogram
     """Seconds from a request to the running manager, where there was room at once."""
     spawned_after_cleanup: Histogram
@@ -156,7 +137,11 @@ class Tally:
     _reaps: Counter[ExitReason] = attrs.field(init=False, factory=Counter[ExitReason])
     _cleanups: Counter[Trigger] = attrs.field(init=False, factory=Counter[Trigger])
     _stages: dict[Stage, StageCounts] = attrs.field(init=False, factory=dict[Stage, StageCounts])
-    _histograms: dict[str, Histogram] = attrs.field(init=False, factory=dict[str, Histogram])
+    _found: Bins = attrs.field(init=False, factory=Bins)
+    _spawned: Bins = attrs.field(init=False, factory=Bins)
+    _spawned_after_cleanup: Bins = attrs.field(init=False, factory=Bins)
+    _refused: Bins = attrs.field(init=False, factory=Bins)
+    _reaped: Bins = attrs.field(init=False, factory=Bins)
     _users: dict[str, _User] = attrs.field(init=False, factory=dict[str, _User])
     _own_limits: set[str] = attrs.field(init=False, factory=set[str])
     _at_limit: dict[str, None] = attrs.field(init=False, factory=dict[str, None])
@@ -183,6 +168,7 @@ class Tally:
             sweeps_held=kinds[SweepHeld],
             emergency_cleanup_triggers=self._cleanups[Trigger.ADMISSION],
             successful_emergency_cleanups=plain["made room"],
+            emergency_cleanups_all_alive=plain["all alive"],
             resource_limit_hits=kinds[Refused],
             managers_created=kinds[Started],
             managers_found=kinds[Found],
@@ -205,10 +191,11 @@ class Tally:
             reaps=_frozen(self._reaps),
             cleanups=_frozen(self._cleanups),
             stages=_frozen(self._stages),
-            spawned=self._histogram("spawned"),
-            spawned_after_cleanup=self._histogram("spawned after cleanup"),
-            refused=self._histogram("refused"),
-            reaped=self._histogram("reaped"),
+            found=self._found.histogram(),
+            spawned=self._spawned.histogram(),
+            spawned_after_cleanup=self._spawned_after_cleanup.histogram(),
+            refused=self._refused.histogram(),
+            reaped=self._reaped.histogram(),
         )
 
     # One kind of event each
@@ -219,21 +206,24 @@ class Tally:
         self._users[event.user] = user = _User(event.held, event.limit)
         self._note(event.user, user)
 
+    def found(self, event: Found) -> None:
+        self._found.add(event.waited)
+
     def started(self, event: Started) -> None:
-        self._took("spawned after cleanup" if event.after_cleanup else "spawned", event.waited)
+        (self._spawned_after_cleanup if event.after_cleanup else self._spawned).add(event.waited)
 
     def condemned(self, event: Condemned) -> None:
         self._plain["managers"] -= 1
         self._plain["zombies"] += 1
         if event.cancelled_at is not None:
-            self._took("reaped", event.stamp.at - event.cancelled_at)
+            self._reaped.add(event.stamp.at - event.cancelled_at)
         self._hold(event.user, event.held)
 
     def terminal(self, event: Terminal) -> None:
         self._plain["zombies" if event.was_condemned else "managers"] -= 1
         self._ends[event.exit.reason] += 1
         if event.ending_since is not None and not event.was_condemned:
-            self._took("reaped", event.stamp.at - event.ending_since)
+            self._reaped.add(event.stamp.at - event.ending_since)
         self._hold(event.user, event.held)
 
     def reap_started(self, event: ReapStarted) -> None:
@@ -241,14 +231,16 @@ class Tally:
 
     def refused(self, event: Refused) -> None:
         self._refusals[event.refusal.reason] += 1
-        self._took("refused", event.waited)
+        self._refused.add(event.waited)
 
     def dead_lettered(self, event: MailDeadLettered) -> None:
         self._plain["dead letters"] += event.count
 
     def cleaned_up(self, event: CleanedUp) -> None:
         self._cleanups[event.trigger] += 1
-        self._plain["made room"] += event.trigger is Trigger.ADMISSION and event.made_room
+        if event.trigger is Trigger.ADMISSION:
+            self._plain["made room"] += event.made_room
+            self._plain["all alive"] += event.all_alive
         for report in event.report.stages:
             before = self._stages.get(report.stage, StageCounts())
             self._stages[report.stage] = StageCounts(
@@ -287,12 +279,6 @@ class Tally:
         else:
             self._at_limit.pop(name, None)
 
-    def _took(self, what: str, seconds: float) -> None:
-        self._histograms[what] = self._histogram(what).plus(seconds)
-
-    def _histogram(self, what: str) -> Histogram:
-        return self._histograms.get(what) or Histogram()
-
 
 def _frozen(counts: Mapping[Any, Any]) -> Mapping[Any, Any]:
     return MappingProxyType(dict(counts))
@@ -300,6 +286,7 @@ def _frozen(counts: Mapping[Any, Any]) -> Mapping[Any, Any]:
 
 _COUNTERS: Mapping[type[Event], Callable[[Tally, Any], None]] = {
     Reserved: Tally.reserved,
+    Found: Tally.found,
     Started: Tally.started,
     Condemned: Tally.condemned,
     Terminal: Tally.terminal,

@@ -156,7 +156,10 @@ class MailDeadLettered(ActorEvent):
 
 @attrs.frozen
 class Found(ActorEvent):
-    """A request for an identity was served by the incarnation that lives."""
+    """A request for an identity was served by the incarnation that lives, and that another one created."""
+
+    waited: float = 0.0
+    """Seconds from the request to here: 0, but for one who joined a start that was under way."""
 
 
 @attrs.frozen
@@ -211,6 +214,9 @@ class CleanedUp(Event):
     trigger: Trigger = Trigger.ADMISSION
     made_room: bool = False
     """Of one for an admission: whoever waited got a slot."""
+    all_alive: bool = False
+    """Of one for an admission that made no room: every slot is held by one that is alive or newborn. There
+    was nobody to remove, and to refuse is right."""
 
 
 @attrs.frozen

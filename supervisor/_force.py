@@ -51,7 +51,12 @@ def tasks_below(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
 
 def leaves_of(task: trio.lowlevel.Task) -> list[trio.lowlevel.Task]:
     """Those that hold the others up: all but the ones that only wait for their children to end."""
-    return [each for each in tasks_below(task) if not _waits_for_children(each)]
+    return list(leaves_below(task))
+
+
+def leaves_below(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
+    """The same, one after the other: there may be thousands."""
+    return (each for each in tasks_below(task) if not _waits_for_children(each))
 
 
 def _waits_for_children(task: trio.lowlevel.Task) -> bool:

@@ -25,24 +25,25 @@ class Home:
     """Told once, when nothing at all is left."""
     over: bool = attrs.field(init=False, default=False)
     _nursery: trio.Nursery | None = attrs.field(init=False, default=None)
-    _early: list[Callable[[], Awaitable[None]]] = attrs.field(init=False, factory=list[Any])
-    """What is to run as soon as the nursery is open."""
+    _early: list[tuple[Callable[[], Awaitable[None]], str]] = attrs.field(init=False, factory=list[Any])
+    """What is to run as soon as the nursery is open, and its name."""
     _chores: int = attrs.field(init=False, default=0)
     _left: trio.Event = attrs.field(init=False, factory=trio.Event)
 
     async def run(self) -> None:
         async with trio.open_nursery() as self._nursery:
-            for task in self._early:
-                self.start_soon(task)
+            for task, name in self._early:
+                self.start_soon(task, name=name)
             self._early.clear()
             await self._left.wait()
 
-    def start_soon(self, task: Callable[[], Awaitable[None]]) -> None:
+    def start_soon(self, task: Callable[[], Awaitable[None]], *, name: str) -> None:
         """Start a task; nothing of the caller's context leaks into it."""
         if self._nursery is None:
-            self._early.append(task)
+            self._early.append((task, name))
         else:
-            Context().run(self._nursery.start_soon, task)
+            nursery = self._nursery
+            Context().run(lambda: nursery.start_soon(task, name=name))
 
     def do(self, chore: Callable[[], Awaitable[object]]) -> None:
         """Run something that the user is not over before. If it crashes, an event says so."""
@@ -57,7 +58,7 @@ class Home:
                 self._chores -= 1
                 self.leave_if_deserted()
 
-        self.start_soon(run_chore)
+        self.start_soon(run_chore, name=f"a chore for {self._user!r}")
 
     def leave_if_deserted(self) -> None:
         if not self.over and not self._chores and self._is_deserted():

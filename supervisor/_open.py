@@ -10,10 +10,11 @@ import trio
 
 from ._dead_man import dead_man_switch
 from ._handlers import HandlerNursery
+from ._limits import check_limit
 from ._quota import LocalQuota, Quota
 from ._spec import DEFAULT_LIMIT, Limit, SupervisorSpec
 from ._stream import Events
-from ._supervisor import Supervisor, check_limit
+from ._supervisor import Supervisor
 from .logs import open_log
 from .watchdog import watching
 
@@ -46,6 +47,7 @@ async def open_supervisor(
     with ExitStack() as until_ended:
         async with trio.open_nursery() as outer:
             outer.start_soon(host.run)  # noqa: ASYNC113  # `ready` is waited for, cancellably
+            outer.start_soon(host.watch_for_cancellation)  # noqa: ASYNC113  # in time for what follows
             try:
                 await host.ready.wait()
                 yield host.supervisor
@@ -55,7 +57,7 @@ async def open_supervisor(
                 failure = error
             finally:
                 until_ended.enter_context(dead_man_switch(spec.dead_man))
-                host.over.set()
+                host.leave()
     if failure is not None:
         raise failure
 
@@ -81,6 +83,22 @@ class _Host:
     def supervisor(self) -> Supervisor:
         assert self._supervisor is not None, "asked before it was ready"
         return self._supervisor
+
+    def leave(self) -> None:
+        """The block is over: start nothing new from this moment on, and end."""
+        self._stop_accepting()
+        self.over.set()
+
+    async def watch_for_cancellation(self) -> None:
+        """Start nothing new once the block is cancelled, whatever it still does until it is left."""
+        try:
+            await self.over.wait()
+        except trio.Cancelled:  # noqa: ASYNC103  # what it waited for; the block itself passes it on
+            self._stop_accepting()
+
+    def _stop_accepting(self) -> None:
+        if self._supervisor is not None:
+            self._supervisor.stop_accepting()
 
     async def run(self) -> None:
         with open_log() as log:

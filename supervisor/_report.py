@@ -143,6 +143,12 @@ class Holder:
     """Where its task is."""
     since: float | None = None
     """When that phase began, on Trio's clock."""
+    where: str = ""
+    """The line in which it is, `file:line in function`; only of one that somebody looked at closely."""
+    stack: tuple[str, ...] = ()
+    """Where its tasks are, each from the outside in; likewise."""
+    cause: str = ""
+    """Why its cancellation does not end it: what it waits for. Only of a condemned one; likewise."""
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -170,6 +176,17 @@ class Explanation:
     def would_admit(self) -> bool:
         """Would one more spawn be admitted now, cleanup included?"""
         return self.slots_held - len(self.dry_run.reaped) + self.waiting < self.limit
+
+
+@attrs.frozen
+class Standing:
+    """How one user stands, in one line."""
+
+    user: str
+    limit: int
+    slots_held: int
+    waiting: int
+    condemned: int
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
 
@@ -26,8 +27,8 @@ Limit = int | Callable[[str], int] | Callable[[str], Awaitable[int]]
 
 
 def _seconds(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not value > 0:
-        raise ValueError(f"{attribute.name} must be more than 0 seconds, not {value!r}")
+    if not 0 < value < math.inf:
+        raise ValueError(f"{attribute.name} must be more than 0 seconds, and finite, not {value!r}")
 
 
 def _seconds_or_none(instance: Any, attribute: attrs.Attribute[Any], value: float | None) -> None:
@@ -36,8 +37,13 @@ def _seconds_or_none(instance: Any, attribute: attrs.Attribute[Any], value: floa
 
 
 def _not_negative(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
-    if not value >= 0:
-        raise ValueError(f"{attribute.name} must be 0 or more, not {value!r}")
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{attribute.name} must be 0 or more, and finite, not {value!r}")
+
+
+def _positive(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    if not value > 0:
+        raise ValueError(f"{attribute.name} must be more than 0, not {value!r}")
 
 
 def _a_part(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
@@ -108,8 +114,8 @@ class SupervisorSpec:
     sweep_period: float = attrs.field(default=300.0, validator=_seconds)
     sweep_jitter: float = attrs.field(default=0.1, validator=_a_part)
     """A part of the period, so that many processes do not sweep in step; 0: exactly the period."""
-    high_water: float = attrs.field(default=0.7, validator=_seconds)
-    """A user that reaches this part of the limit is looked through early."""
+    high_water: float = attrs.field(default=0.7, validator=_positive)
+    """A user that reaches this part of the limit is looked through early; above 1: nobody is."""
     mass_hold: float = attrs.field(default=60.0, validator=_not_negative)
     """When many users look dead at once, the sweep ends nobody for so long: it may be our fault."""
     threads_per_user: int = attrs.field(default=DEFAULT_THREAD_LIMIT, validator=_at_least_one)

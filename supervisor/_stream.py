@@ -11,6 +11,7 @@ import trio
 
 from ._counts import Tally
 from ._events import Event, EventsLost, Stamp
+from ._fitness import Signs
 
 # Some seconds of a busy server; a subscriber that falls further behind loses its oldest events.
 DEFAULT_CAPACITY = 10_000
@@ -25,6 +26,8 @@ class Events:
         self._seq = 0
         self.tally = Tally()
         """Counts all of them, from the first."""
+        self.signs = Signs()
+        """What they say of the process's own health."""
         self._subscriptions: dict[Subscription, None] = {}
         self._over = False
 
@@ -34,6 +37,7 @@ class Events:
 
     def emit(self, event: Event) -> None:
         self.tally.add(event)
+        self.signs.add(event)
         for listen in self._listeners:
             listen(event)
         for subscription in self._subscriptions:

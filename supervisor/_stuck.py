@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from types import FrameType
 
@@ -12,7 +13,7 @@ import trio
 
 from actors import Actor
 
-from ._force import is_available, leaves_of, shields_around, tasks_below
+from ._force import is_available, leaves_below, shields_around, tasks_below
 
 # Frames of these packages are how it waits, not where.
 _RUNTIME = tuple(
@@ -22,30 +23,36 @@ _RUNTIME = tuple(
 # More leaves than this hang as a rule for the same reason; their stacks are told all the same.
 _CAUSES_TOLD = 3
 
+# Tasks of one actor that are looked at: the others are of no use to a person, and there may be thousands.
+_TASKS_TOLD = 50
+
 
 def where(task: trio.lowlevel.Task) -> str:
     """The innermost line of its own code in which the first of its leaves waits."""
-    for leaf in leaves_of(task):
+    for leaf in leaves_below(task):
         return _place(leaf)
     return ""
 
 
 def cause(task: trio.lowlevel.Task, scope: trio.CancelScope) -> str:
-    """Why the cancellation of `scope` does not end the task, for each leaf that holds it up."""
-    causes = dict.fromkeys(_cause_of(leaf, scope) for leaf in leaves_of(task))
+    """Why the cancellation of `scope` does not end the task, for the leaves that hold it up."""
+    causes = dict.fromkeys(_cause_of(leaf, scope) for leaf in islice(leaves_below(task), _TASKS_TOLD))
     more = len(causes) - _CAUSES_TOLD
     told = "; ".join(list(causes)[:_CAUSES_TOLD])
     return f"{told}; and {more} more" if more > 0 else told
 
 
 def stack(task: trio.lowlevel.Task) -> tuple[str, ...]:
-    """Where its tasks hang, as `file:line in function`, each from the outside in."""
-    return tuple(
-        _line(frame, line)
-        for each in tasks_below(task)
-        for frame, line in each.iter_await_frames()
-        if not _is_runtime(frame, _RUNTIME[:1])
-    )
+    """Where its first 50 tasks hang, as `file:line in function`, each from the outside in."""
+    told = islice(tasks_below(task), _TASKS_TOLD)
+    return tuple(line for each in told for line in stack_of(each))
+
+
+def stack_of(task: trio.lowlevel.Task) -> tuple[str, ...]:
+    """Where this one task hangs; without the frames of Trio itself, where there are others."""
+    frames = list(task.iter_await_frames())
+    own = [(frame, line) for frame, line in frames if not _is_runtime(frame, _RUNTIME[:1])]
+    return tuple(_line(frame, line) for frame, line in own or frames)
 
 
 def _cause_of(leaf: trio.lowlevel.Task, scope: trio.CancelScope) -> str:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
+from types import MappingProxyType
 from typing import Any, TypeVar
 
-import attrs
 import trio
 
 from actors import ActorRef, ExitReason, State
 
-from ._cleanup import anything_to_remove, resumable_until
 from ._counts import Counts
 from ._errors import SupervisorClosed
 from ._events import LimitChanged, SettingsChanged, ShutdownHeld
+from ._fitness import Facts, Fitness, fitness
 from ._handlers import HandlerNursery
+from ._limits import Limits, check_limit
 from ._quota import LocalQuota, Quota
-from ._report import CleanupReport, Explanation, Snapshot, Stage, Trigger, UserSnapshot
+from ._report import CleanupReport, Explanation, Snapshot, Stage, Standing, Trigger, UserSnapshot
+from ._room import Room
 from ._settings import Change, Settings, diff
 from ._spawn import Obtained
 from ._spec import ChildSpec, Limit, SupervisorSpec
 from ._stream import DEFAULT_CAPACITY, Events, Subscription
-from ._sweep import Sweep, clean_up_all, joined
+from ._survey import Survey, survey
+from ._sweep import Sweep, clean_up_all, dry_run_all, joined
 from ._sweeper import LagMeter, Pace, sweep_for_ever
 from ._table import Services
 from ._user import UserSupervisor
@@ -34,8 +37,8 @@ FIXED = frozenset(
     f"supervisor.{name}" for name in ("watchdog", "dead_man", "condemned_allowance", "threads_per_user")
 )
 
-# A full process that was swept less than this ago, in seconds, is not swept again for each newcomer.
-SWEEPS_APART = 0.1
+# What a survey may take of the event loop, as a part of it: an open console is to cost less than 2 %.
+SURVEY_SHARE = 0.015
 
 
 class Supervisor:
@@ -59,16 +62,27 @@ class Supervisor:
     ) -> None:
         self.handler_nursery = handler_nursery
         """Pass it to trio-websocket, or to `serve_websocket`: a crash of one handler stays there."""
+        self.background = HandlerNursery(root, events)
+        """For tasks that live as long as the supervisor: at its end, after everybody's, they are cancelled.
+
+        An exception in one becomes a HandlerFailed event.
+        """
         self._root = root
-        self._limit = limit
-        self._limits: dict[str, int] = {}
+        self._limits = Limits(limit)
         self._users: dict[str, UserSupervisor] = {}
         self._lag_meter = LagMeter(events)
         self._accepting = True
-        self._making_room: _MakingRoom | None = None
-        self._services = Services(spec, events, quota, self._lag_meter.read, self._make_room, self._reclaim)
+        self._services = Services(
+            spec,
+            events,
+            quota,
+            self._lag_meter.read,
+            make_room=lambda: self._room.make(),  # noqa: PLW0108  # it is made below
+            reclaim=lambda: self._room.reclaim(),  # noqa: PLW0108
+        )
         self._sweep = Sweep(self._services, lambda: list(self._users.values()))
         self._pace = Pace(spec, self._services.jitter)
+        self._room = Room(self._services, self._sweep, self._users.values, self._in_handler_nursery)
 
     def __repr__(self) -> str:
         held = sum(user.table.held for user in self._users.values())
@@ -101,7 +115,7 @@ class Supervisor:
         found = here.find(key) if here is not None else None
         if found is not None:
             return found
-        limit = await self._limit_of(user)
+        limit = await self._limits.of(user)
         if not self._accepting:
             raise SupervisorClosed
         here = self._users.get(user) or self._open_user(user)
@@ -138,7 +152,7 @@ class Supervisor:
         else:
             users = [here] if (here := self._users.get(user)) is not None else []
         if dry_run:
-            return joined(user, [here.dry_run(until) for here in users], dry_run=True)
+            return joined(user, await dry_run_all(users, until), dry_run=True)
         return joined(user, await clean_up_all(users, Trigger.REQUEST, until=until, bound=None))
 
     def set_limit(self, limit: Limit, *, user: str | None = None) -> None:
@@ -151,32 +165,33 @@ class Supervisor:
         if callable(limit):
             if user is not None:
                 raise TypeError(f"the limit of one user, {user!r}, is a number, not a function")
-            self._limit = limit
+            self._limits.usual = limit
             for here in list(self._users.values()):
                 name = f"limit of {here.user!r}"
                 self.handler_nursery.start_soon(self._apply_limit_function, here, name=name)
             return
         check_limit(limit, user)
         if user is None:
-            self._limit = limit
+            self._limits.usual = limit
         else:
-            self._limits[user] = limit
+            self._limits.own[user] = limit
         events.emit(LimitChanged(events.stamp(), user, limit))
         for here in list(self._users.values()):
             if user in (None, here.user):
-                here.set_limit(self._limits.get(here.user, limit))
+                here.set_limit(self._limits.own.get(here.user, limit))
 
     def configure(self, settings: Settings) -> tuple[Change, ...]:
         """Take new settings while it runs: limits, periods, waits, and whether cleanup probes.
 
-        They hold from now on; nobody is ended by them. What changed is given back, and told by a
-        SettingsChanged event (and by a LimitChanged one). Health policies are the child specs': those
-        here are for the managers that you make from now on.
+        They hold from now on; nobody is ended by them. A limit that is a function stays. What changed
+        is given back, and told by a SettingsChanged event (and by a LimitChanged one). Health policies
+        are the child specs': those here are for the managers that you make from now on.
 
         Raises ValueError, before anything has changed: an option is fixed once a supervisor is open.
         """
-        limit = settings.limit if callable(self._limit) else self._limit
-        before = Settings(limit=limit, supervisor=self.spec, health=settings.health)
+        limit = self.limit
+        usual = settings.limit if callable(limit) else limit
+        before = Settings(limit=usual, supervisor=self.spec, health=settings.health)
         changes = diff(before, settings)
         fixed = [change.option for change in changes if change.option in FIXED]
         if fixed:
@@ -189,22 +204,12 @@ class Supervisor:
         if changes:
             words = tuple(map(str, changes))
             services.events.emit(SettingsChanged(services.events.stamp(), settings.supervisor, words))
-        if self._limit != settings.limit:
+        if settings.limit != usual:
             self.set_limit(settings.limit)
         return changes
 
     async def _apply_limit_function(self, here: UserSupervisor) -> None:
-        here.set_limit(await self._limit_of(here.user))
-
-    async def _limit_of(self, user: str) -> int:
-        """The limit as it stands now, also if it was changed while a function thought about it."""
-        while True:
-            asked = self._limits.get(user, self._limit)
-            answer = asked(user) if callable(asked) else asked
-            limit = await answer if inspect.isawaitable(answer) else answer
-            check_limit(limit, user)
-            if self._limits.get(user, self._limit) is asked:
-                return limit
+        here.set_limit(await self._limits.of(here.user))
 
     # Insight
 
@@ -216,7 +221,12 @@ class Supervisor:
     @property
     def limit(self) -> Limit:
         """The limit of every user that has none of his own, as it stands now."""
-        return self._limit
+        return self._limits.usual
+
+    @property
+    def own_limits(self) -> Mapping[str, int]:
+        """The limits of the users that have one of their own."""
+        return MappingProxyType(self._limits.own)
 
     def explain(self, user: str) -> Explanation:
         """Who holds the user's slots, the verdict on each, and what one more spawn would meet.
@@ -227,15 +237,46 @@ class Supervisor:
         here = self._users.get(user)
         if here is not None:
             return here.explain()
-        limit = self._limits.get(user, self._limit)
         nothing = CleanupReport(user, (), dry_run=True)
         threads = self._services.threads_of(user).busy
-        return Explanation(user, 0 if callable(limit) else limit, (), (), 0, 0, threads, nothing)
+        return Explanation(user, self._limits.known_of(user), (), (), 0, 0, threads, nothing)
 
     def snapshot(self) -> Snapshot:
-        """How everybody stands now, those included of whom nothing but a thread is left."""
-        users = dict.fromkeys((*self._users, *self._services.occupy_threads))
-        return Snapshot(trio.current_time(), tuple(_snapshot_of(self.explain(user)) for user in users))
+        """How everybody stands now, those included of whom nothing but a thread is left.
+
+        It takes some microseconds for each manager; `survey` leaves most of the time to others.
+        """
+        users = [here.snapshot() for here in self._users.values()]
+        others = (user for user in self._services.occupy_threads if user not in self._users)
+        gone = (self._snapshot_of_nobody(user) for user in others)
+        return Snapshot(trio.current_time(), (*users, *gone))
+
+    def _snapshot_of_nobody(self, user: str) -> UserSnapshot:
+        stands = self.explain(user)
+        return UserSnapshot(user, stands.limit, 0, 0, stands.threads, (), ())
+
+    async def survey(self, *, share: float = SURVEY_SHARE) -> Survey:
+        """How everybody stands, in numbers and the worst by name, however many there are.
+
+        It looks at them in slices of a millisecond, users at their limit first, and rests in between,
+        so that it takes `share` of the event loop: 100,000 managers take it about 20 seconds.
+        """
+        if not 0 < share <= 1:
+            raise ValueError(
+                f"share must be a part of the event loop, more than 0 and at most 1, not {share!r}"
+            )
+        first = (here for user in self.users_at_limit if (here := self._users.get(user)) is not None)
+        return await survey(dict.fromkeys((*first, *self._users.values())), share=share)
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """All of whom there is anybody, whoever came first being first."""
+        return tuple(self._users)
+
+    def standing(self, user: str) -> Standing | None:
+        """How this user stands, in one line; None: of him nobody is here."""
+        here = self._users.get(user)
+        return here.standing() if here is not None else None
 
     def counts(self) -> Counts:
         """What has happened so far, in numbers, and how many are here; some microseconds, whoever is here.
@@ -250,6 +291,31 @@ class Supervisor:
         """The users who hold as many slots as they may, whoever reached it first being first."""
         return self._services.events.tally.users_at_limit
 
+    @property
+    def accepting(self) -> bool:
+        """Whether it starts managers: until its block is left, or cancelled."""
+        return self._accepting
+
+    def fitness(self) -> Fitness:
+        """Is this process fit to live, and ready for newcomers? The problems, in words that name no user.
+
+        Some microseconds, and some more for each user of whom a condemned manager runs on. Not for
+        other threads.
+        """
+        if self._accepting:  # in the end the beat stops, and nothing is late
+            self._lag_meter.read()  # a loop that comes back right now tells so first
+        signs = self._services.events.signs
+        tables = [self._users[user].table for user in signs.users_with_condemned]
+        facts = Facts(
+            accepting=self._accepting,
+            sweeper_down_for=signs.sweeper_down_for,
+            sweeper_quiet=trio.current_time() - signs.sweeper_seen,
+            sweep_period=self.spec.sweep_period,
+            spent=sum(table.allowance_spent for table in tables),
+            spinning=sum(table.spinning for table in tables),
+        )
+        return fitness(facts)
+
     def events(self, *, capacity: int = DEFAULT_CAPACITY) -> Subscription:
         """Subscribe to all that happens from now on. Use it in a `with`, or `close()` it."""
         return self._services.events.subscribe(capacity)
@@ -262,37 +328,11 @@ class Supervisor:
         Context().run(lambda: self._root.start_soon(here.home.run, name=name))
         return here
 
+    def _in_handler_nursery(self, chore: Callable[[], Awaitable[None]], name: str) -> None:
+        self.handler_nursery.start_soon(chore, name=name)
+
     def _retire(self, here: UserSupervisor) -> None:
         del self._users[here.user]
-
-    async def _make_room(self) -> None:
-        """The process is full: clean up after everybody, once for all that found it so."""
-        if self._making_room is None or self._making_room.is_stale():
-            making = self._making_room = _MakingRoom()
-
-            async def make() -> None:
-                try:
-                    await self._sweep.clean(bound=self._services.spec.admission_deadline)
-                finally:
-                    making.finish()
-
-            self.handler_nursery.start_soon(make, name="making room in a full process")
-        await self._making_room.done.wait()
-
-    async def _reclaim(self) -> bool:
-        bound = self._services.spec.admission_deadline
-        convicted = [here for here in self._users.values() if anything_to_remove(here.table)]
-        if convicted:  # by evidence that came in since the last cleanup
-            await clean_up_all(convicted, Trigger.FULL_PROCESS, until=Stage.LIVENESS, bound=bound, ask=False)
-            return True
-        gone = [
-            (at, here) for here in self._users.values() if (at := resumable_until(here.table)) is not None
-        ]
-        if not gone:
-            return False
-        _, here = min(gone, key=lambda found: found[0])
-        await here.clean_up(Stage.GARBAGE, Trigger.FULL_PROCESS, needed=1, bound=bound)
-        return True
 
     async def serve(self) -> None:
         """Run the background; called by `open_supervisor` before anybody can spawn."""
@@ -300,9 +340,13 @@ class Supervisor:
         self._root.start_soon(self._lag_meter.beat_for_ever)
         await self._root.start(sweep_for_ever, self._sweep.run, self._pace, services.events)
 
+    def stop_accepting(self) -> None:
+        """Start nothing new from now on. Whoever is here stays."""
+        self._accepting = False
+
     async def shut_down(self) -> None:
         """Start nothing new, stop everybody, each within its graces, and say who cannot be ended."""
-        self._accepting = False
+        self.stop_accepting()
         async with trio.open_nursery() as nursery:
             for here in list(self._users.values()):
                 nursery.start_soon(here.stop_all, ExitReason.SHUTDOWN, "the supervisor ends")
@@ -313,43 +357,9 @@ class Supervisor:
             events.emit(ShutdownHeld(events.stamp(), stuck))
 
 
-@attrs.define(eq=False)
-class _MakingRoom:
-    """One cleanup of a full process, shared by all that wait for it."""
-
-    done: trio.Event = attrs.field(factory=trio.Event)
-    _finished_at: float | None = None
-
-    def finish(self) -> None:
-        self._finished_at = trio.current_time()
-        self.done.set()
-
-    def is_stale(self) -> bool:
-        return self._finished_at is not None and trio.current_time() - self._finished_at > SWEEPS_APART
-
-
-def _snapshot_of(stands: Explanation) -> UserSnapshot:
-    return UserSnapshot(
-        stands.user,
-        stands.limit,
-        stands.slots_held,
-        stands.waiting,
-        stands.threads,
-        managers=stands.holders,
-        condemned=stands.condemned,
-    )
-
-
 def _check_request(user: object, key: object, spec: object) -> None:
     for what, value in (("user", user), ("key", key)):
         if not isinstance(value, str):
             raise TypeError(f"{what} must be a str, exactly as it is to be compared, not {value!r}")
     if not isinstance(spec, ChildSpec):
         raise TypeError(f"spec must be a ChildSpec, not {spec!r}: write ChildSpec(YourActor)")
-
-
-def check_limit(limit: object, user: str | None) -> None:
-    """Raise ValueError unless it is a number of slots."""
-    if not isinstance(limit, int) or limit < 0:
-        whose = "the limit" if user is None else f"the limit of {user!r}"
-        raise ValueError(f"{whose} must be a whole number of slots, 0 or more, not {limit!r}")

@@ -17,6 +17,9 @@ from ._user import UserSupervisor
 # How many actors a sweep looks at before the others get a turn: some milliseconds at most.
 SWEEP_BATCH = 200
 
+# How many users' cleanups begin before the others get a turn: some milliseconds at most.
+CLEANUPS_AT_ONCE = 10
+
 # So many users, and so large a part of all, do not get stuck at once by chance: it may be our fault.
 MANY_USERS = 10
 MANY_PART = 0.3
@@ -114,15 +117,32 @@ async def clean_up_all(
     bound: float | None,
     ask: bool = True,
 ) -> list[CleanupReport]:
-    """Clean up after each, all at once, each in his own nursery; the reports as they come."""
+    """Clean up after each, all at once, each in his own nursery; the reports as they come.
+
+    Of many users some begin later than others, so that the event loop has time for everybody.
+    """
     reports: list[CleanupReport] = []
 
     async def clean(here: UserSupervisor) -> None:
         reports.append(await here.clean_up(until, trigger, bound=bound, ask=ask))
 
+    begun = 0
     async with trio.open_nursery() as nursery:
         for here in users:
             nursery.start_soon(clean, here)
+            begun += 1
+            if begun % CLEANUPS_AT_ONCE == 0:
+                await trio.lowlevel.checkpoint()
+    return reports
+
+
+async def dry_run_all(users: Iterable[UserSupervisor], until: Stage) -> list[CleanupReport]:
+    """What a cleanup would do to each, looked at in turns."""
+    reports: list[CleanupReport] = []
+    for here in users:
+        if len(reports) % CLEANUPS_AT_ONCE == 0:
+            await trio.lowlevel.checkpoint()
+        reports.append(here.dry_run(until))
     return reports
 
 

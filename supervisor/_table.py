@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Concatenate, ParamSpec
 from weakref import WeakValueDictionary
 
@@ -93,6 +93,8 @@ class Table:
     """By key: those that hold a slot and a key."""
     _condemned: dict[int, Child] = attrs.field(init=False, factory=dict[int, Child])
     """By incarnation, oldest first; those beyond the allowance hold a slot too."""
+    _spinning: set[int] = attrs.field(init=False, factory=set[int])
+    """The condemned, by incarnation, that cost a core when they were condemned."""
 
     @property
     def allowance(self) -> int:
@@ -119,6 +121,16 @@ class Table:
         return self.condemned[: self.allowance]
 
     @property
+    def allowance_spent(self) -> bool:
+        """More are condemned than may hold no slot: from here on the user loses slots to them."""
+        return len(self._condemned) > self.allowance
+
+    @property
+    def spinning(self) -> int:
+        """How many of the condemned cost a core."""
+        return len(self._spinning)
+
+    @property
     def deserted(self) -> bool:
         """Nobody is here any more, not even a condemned one."""
         return not self._children and not self._condemned
@@ -134,6 +146,12 @@ class Table:
         """The verdict on every holder of a key, now."""
         now, lag = trio.current_time(), self.services.lag()
         return {key: child.verdict(now, lag) for key, child in self._children.items()}
+
+    def verdicts_on(self, children: Iterable[Child]) -> list[tuple[Child, Verdict]]:
+        """The verdicts on these, now; those that have left meanwhile are left out."""
+        now, lag = trio.current_time(), self.services.lag()
+        here = (child for child in children if child.is_condemned or not child.left.is_set())
+        return [(child, child.verdict(now, lag)) for child in here]
 
     def reserve(self, key: str, spec: ChildSpec[Any]) -> Child:
         """Take a slot. The caller has seen that one is free, with no await in between."""
@@ -167,8 +185,9 @@ class Table:
         """A condemned one that only costs memory can wait; what costs more asks for a new process."""
         advice = ""
         if child.spins:
+            self._spinning.add(child.incarnation)
             advice = f"{child.cell.name} is condemned and spins: it costs a core"
-        elif len(self._condemned) > self.allowance:
+        elif self.allowance_spent:
             number = len(self._condemned)
             advice = f"{self.user!r} has {number} condemned, with an allowance of {self.allowance}"
         if advice:
@@ -177,6 +196,7 @@ class Table:
     def ended(self, child: Child) -> None:
         """The child's task is over: everything that it held is free."""
         was_condemned = self._condemned.pop(child.incarnation, None) is not None
+        self._spinning.discard(child.incarnation)
         if self._children.get(child.key) is child:
             del self._children[child.key]
         how = child.cell.exit_due

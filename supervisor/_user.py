@@ -13,13 +13,22 @@ from actors import Exit, ExitReason, State
 from ._admission import Settle, Try, crosses_high_water, next_move, stages_until, victims
 from ._beyond import count_in, count_out
 from ._child import Child
-from ._cleanup import anything_to_remove, dry_run, explain, reap, refusal, run_stage
+from ._cleanup import all_alive, anything_to_remove, dry_run, explain, reap, refusal, run_stage, snapshot_of
 from ._events import CleanedUp, Found, Refused, Started, Waited
 from ._health import PAST
 from ._home import Home
 from ._quota import QuotaRefused
 from ._reaper import Reaper
-from ._report import CleanupReport, Explanation, Health, Stage, StageReport, Trigger
+from ._report import (
+    CleanupReport,
+    Explanation,
+    Health,
+    Stage,
+    StageReport,
+    Standing,
+    Trigger,
+    UserSnapshot,
+)
 from ._spawn import Closed, Obtained, Spawn
 from ._spec import ChildSpec
 from ._table import Services, Table
@@ -95,6 +104,7 @@ class UserSupervisor:
         found = self.find(key)
         if found is not None:
             return found
+        asked_at = trio.current_time()
         spawn = self._spawns.get(key) or self._begin(key, spec)
         try:
             while not spawn.is_over:
@@ -104,7 +114,11 @@ class UserSupervisor:
         finally:
             if spawn.unwanted:
                 self._abandon(spawn)
-        return spawn.collect()
+        obtained = spawn.collect()
+        if not obtained.created:
+            assert spawn.child is not None
+            self.table.emit(Found, spawn.child, trio.current_time() - asked_at)
+        return obtained
 
     def _look_again_at(self, spawn: Spawn) -> float:
         """When a caller looks whether the start that it waits for is overdue."""
@@ -154,7 +168,7 @@ class UserSupervisor:
     def _reserve(self, spawn: Spawn) -> None:
         table = self.table
         child = spawn.child = table.reserve(spawn.key, spawn.spec)
-        self.home.start_soon(lambda: self._run_child(child, spawn))
+        self.home.start_soon(lambda: self._run_child(child, spawn), name=child.cell.name)
         high_water = self._services.spec.high_water
         if crosses_high_water(table.held, limit=table.limit, high_water=high_water):
             self.clean_up_soon()
@@ -292,7 +306,7 @@ class UserSupervisor:
 
     def _settle(self, reports: list[StageReport]) -> None:
         """Everything was tried: refuse those whose wait is over."""
-        self._tell_cleaned(reports, Trigger.ADMISSION)
+        self._tell_cleaned(reports, Trigger.ADMISSION, all_alive=all_alive(self.table))
         now, patience = trio.current_time(), self._services.spec.slot_wait
         for spawn in self.waiting:
             if now >= spawn.asked_at + patience:
@@ -318,11 +332,18 @@ class UserSupervisor:
         events.emit(Refused(events.stamp(), self.user, spawn.key, report, waited))
         spawn.finish(report)
 
-    def _tell_cleaned(self, reports: list[StageReport], trigger: Trigger, *, made_room: bool = False) -> None:
+    def _tell_cleaned(
+        self,
+        reports: list[StageReport],
+        trigger: Trigger,
+        *,
+        made_room: bool = False,
+        all_alive: bool = False,
+    ) -> None:
         if reports:
             events = self._services.events
             report = CleanupReport(self.user, tuple(reports))
-            events.emit(CleanedUp(events.stamp(), report, trigger, made_room))
+            events.emit(CleanedUp(events.stamp(), report, trigger, made_room, all_alive))
 
     async def clean_up(
         self,
@@ -376,6 +397,13 @@ class UserSupervisor:
 
     def explain(self) -> Explanation:
         return explain(self.table, waiting=len(self.waiting))
+
+    def snapshot(self) -> UserSnapshot:
+        return snapshot_of(self.table, waiting=len(self.waiting))
+
+    def standing(self) -> Standing:
+        table = self.table
+        return Standing(self.user, table.limit, table.held, len(self.waiting), len(table.condemned))
 
     def dry_run(self, until: Stage) -> CleanupReport:
         return dry_run(self.table, until)

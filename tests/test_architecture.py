@@ -51,7 +51,9 @@ ORDER = {
         "_spec",
         "_settings",
         "_events",
+        "_histogram",
         "_counts",
+        "_fitness",
         "_stream",
         "_log_facts",
         "_log_lines",
@@ -73,8 +75,11 @@ ORDER = {
         "_cleanup",
         "_user",
         # all users
+        "_limits",
         "_handlers",
+        "_survey",
         "_sweep",
+        "_room",
         "_sweeper",
         "_supervisor",
         "_loop_view",
@@ -83,6 +88,9 @@ ORDER = {
         "logs",
         "_open",
         "__init__",
+        # for those who run it
+        "endpoints",
+        "systemd",
         # the command
         "__main__",
     ),
@@ -133,6 +141,59 @@ ORDER = {
         "_watch",
         "__init__",
     ),
+    # a page for operators
+    "supervisor.console": (
+        "_app",
+        "__init__",
+    ),
+    # what an operator sees and does
+    "supervisor.operations": (
+        "_shapes",
+        "_trends",
+        "_recent",
+        "_monitor",
+        "_stacks",
+        "_operations",
+        "_access",
+        "_answers",
+        "_stream",
+        "_app",
+        "_socket",
+        "_signal",
+        "__init__",
+    ),
+    # the command line
+    "supervisor.cli": (
+        "_words",
+        "_failure",
+        "_where",
+        # what is shown
+        "_contract",
+        "_tables",
+        "_reports",
+        "_managers",
+        "_feed",
+        "_stacks",
+        "_headline",
+        "_frame",
+        # the commands
+        "_screen",
+        "_client",
+        "_looking",
+        "_acting",
+        "_events",
+        "_keys",
+        "_top",
+        "_settings",
+        "_demo_actors",
+        "_demo_view",
+        "_demo",
+        "_check",
+        # what is typed
+        "_parser",
+        "_main",
+        "__init__",
+    ),
     # what users test with
     "supervisor.testing": (
         "_clock",
@@ -167,6 +228,9 @@ PURE = {
         "_spec",
         "_settings",
         "_events",
+        "_histogram",
+        "_counts",
+        "_fitness",
         "_log_facts",
         "_log_lines",
         "_health",
@@ -179,6 +243,10 @@ PURE = {
     "supervisor.metrics": ORDER["supervisor.metrics"],
     "supervisor.alerts": ("_facts", "_evaluation"),
     "supervisor.settings": ORDER["supervisor.settings"],
+    "supervisor.cli": tuple(
+        name for name in ORDER["supervisor.cli"] if name not in {"_demo_actors", "_demo"}
+    ),
+    "supervisor.operations": ("_shapes", "_trends", "_recent"),
 }
 
 
@@ -213,7 +281,8 @@ def imports_of(package: str, file: str) -> Iterator[Import]:
                 assert node.level == 1, f"{package}/{file}.py reaches out of its package"
                 module = f"{package}.{module}" if module else package
             for alias in node.names:
-                yield Import(package, file, module, alias.name)
+                is_file = module == package and alias.name in ORDER[package]
+                yield Import(package, file, f"{package}.{alias.name}" if is_file else module, alias.name)
 
 
 FILES = [(package, file) for package, files in ORDER.items() for file in files]

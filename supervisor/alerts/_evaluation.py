@@ -75,11 +75,16 @@ def _sweeper(window: Window) -> Iterator[Alert]:
 
 
 def _cleanup(window: Window) -> Iterator[Alert]:
-    tried = window.grown(lambda counts: counts.emergency_cleanup_triggers)
+    """Of those that had somebody to remove: it is no failure to refuse where all are alive."""
+    tried = window.grown(_cleanups_with_a_task)
     made = window.grown(lambda counts: counts.successful_emergency_cleanups)
     if tried >= window.thresholds.least_cleanups and made < window.thresholds.success * tried:
-        summary = f"{made:g} of {tried:g} emergency cleanups made room."
+        summary = f"{made:g} of {tried:g} emergency cleanups that had somebody to remove made room."
         yield Alert(AlertName.EMERGENCY_CLEANUP_FAILING, summary)
+
+
+def _cleanups_with_a_task(counts: Counts) -> int:
+    return counts.emergency_cleanup_triggers - counts.emergency_cleanups_all_alive
 
 
 def _spawns(window: Window) -> Iterator[Alert]:
@@ -129,7 +134,9 @@ def _standing(window: Window) -> Iterator[Alert]:
     if before.zombies and now.zombies:
         yield Alert(AlertName.ZOMBIES, f"{now.zombies} condemned managers run on.")
     if before.users_at_manager_limit and now.users_at_manager_limit:
-        summary = f"{now.users_at_manager_limit} users hold as many managers as they may."
+        number = now.users_at_manager_limit
+        who = "1 user holds" if number == 1 else f"{number} users hold"
+        summary = f"{who} as many managers as allowed."
         yield Alert(AlertName.USERS_AT_LIMIT, summary)
 
 

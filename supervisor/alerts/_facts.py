@@ -49,7 +49,7 @@ class Thresholds:
     """From where on each alert fires; numbers are of one window, but for growth."""
 
     success: float = attrs.field(default=0.95, validator=validators.and_(validators.ge(0), validators.le(1)))
-    """The part of the emergency cleanups that should make room."""
+    """The part that should make room, of the emergency cleanups that have somebody to remove."""
     least_cleanups: int = attrs.field(default=5, validator=_positive)
     """Of fewer cleanups no part is taken."""
     spawn_seconds: float = attrs.field(default=0.5, validator=validators.in_(BOUNDS))

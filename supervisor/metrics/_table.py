@@ -21,6 +21,7 @@ def _managers_by_stage(counts: Counts) -> Numbers:
 
 def _spawns(counts: Counts) -> Mapping[Labels, Histogram]:
     return {
+        ("found",): counts.found,
         ("spawned",): counts.spawned,
         ("after_cleanup",): counts.spawned_after_cleanup,
         ("refused",): counts.refused,
@@ -57,6 +58,11 @@ METRICS: tuple[Metric, ...] = (
         "Cleanups after which whoever waited had a slot.",
         lambda c: c.successful_emergency_cleanups,
     ),
+    total(
+        "trouper_emergency_cleanups_all_alive",
+        "Cleanups that had nobody to remove: all who held a slot were alive, so to refuse was right.",
+        lambda c: c.emergency_cleanups_all_alive,
+    ),
     totals(
         "trouper_resource_limit_hits",
         "Refusals, by reason.",
@@ -92,7 +98,7 @@ METRICS: tuple[Metric, ...] = (
     total("trouper_managers_created", "Managers that came to run.", lambda c: c.managers_created),
     total(
         "trouper_managers_found",
-        "Requests that were served by a manager that was there.",
+        "Requests that were served by a manager that somebody else created, before or just then.",
         lambda c: c.managers_found,
     ),
     total("trouper_managers_cleaned_up", "Managers that a cleanup removed.", lambda c: c.managers_cleaned_up),
@@ -146,7 +152,7 @@ METRICS: tuple[Metric, ...] = (
 DISTRIBUTIONS: tuple[Distribution, ...] = (
     Distribution(
         "trouper_spawn_seconds",
-        "From a request to the running manager, or to its refusal.",
+        "From a request to the running manager, found or spawned, or to its refusal.",
         _spawns,
         ("outcome",),
     ),

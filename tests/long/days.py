@@ -222,7 +222,7 @@ def take_stock(supervisor: Supervisor) -> Stand:
     snapshot, services = supervisor.snapshot(), supervisor._services
     assert isinstance(services.quota, LocalQuota)
     rows = len(snapshot.users) + snapshot.slots_held + snapshot.condemned + len(services.quota)
-    rows += len(supervisor._limits.keys() - set(REGULARS))
+    rows += len(supervisor.own_limits.keys() - set(REGULARS))
     tasks = trio.lowlevel.current_statistics().tasks_living
     assert tasks == _count_tasks(), "Trio counts other tasks than are in its tree"
     subscriptions = len(services.events._subscriptions)

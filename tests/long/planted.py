@@ -328,8 +328,8 @@ MUTANTS = (
     _table("a condemned one is not fenced", "        child.cell.condemn()\n", ""),
     _table(
         "wall clock",
-        "        now, lag = trio.current_time(), self.services.lag()\n",
-        '        now, lag = __import__("time").time(), self.services.lag()\n',
+        "        now, lag = trio.current_time(), self.services.lag()\n        return {",
+        '        now, lag = __import__("time").time(), self.services.lag()\n        return {',
     ),
     # The user
     _user(
@@ -488,8 +488,8 @@ MUTANTS = (
     Mutant(
         "a manager inherits its caller's context",
         "supervisor/_home.py",
-        "Context().run(self._nursery.start_soon, task)",
-        "self._nursery.start_soon(task)",
+        "Context().run(lambda: nursery.start_soon(task, name=name))",
+        "nursery.start_soon(task, name=name)",
         (f"{S}identity.py", f"{S}spawn.py"),
     ),
     Mutant(

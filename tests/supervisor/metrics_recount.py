@@ -55,6 +55,7 @@ def recounted(events: Sequence[Event], *, limit: int, allowance: int) -> Samples
         **_labelled(events),
         **_stages(events),
         **_here(events, limit, allowance),
+        **_distribution("spawn_seconds", [e.waited for e in _of(events, Found)], outcome="found"),
         **_distribution("spawn_seconds", _waits(events, after=False), outcome="spawned"),
         **_distribution("spawn_seconds", _waits(events, after=True), outcome="after_cleanup"),
         **_distribution("spawn_seconds", [e.waited for e in _of(events, Refused)], outcome="refused"),
@@ -77,6 +78,9 @@ def _plain(events: Sequence[Event]) -> Samples:
         "emergency_cleanup_triggers": sum(e.trigger is Trigger.ADMISSION for e in _of(events, CleanedUp)),
         "successful_emergency_cleanups": sum(
             e.trigger is Trigger.ADMISSION and e.made_room for e in _of(events, CleanedUp)
+        ),
+        "emergency_cleanups_all_alive": sum(
+            e.trigger is Trigger.ADMISSION and e.all_alive for e in _of(events, CleanedUp)
         ),
         "managers_created": len(_of(events, Started)),
         "managers_found": len(_of(events, Found)),

@@ -16,7 +16,7 @@ from supervisor.journal import RecordedError
 # Any text, as a user's name may be: lone surrogates and newlines too.
 TEXTS = st.text(st.characters(), max_size=8)
 NUMBERS = st.floats(allow_nan=False)
-SECONDS = st.floats(min_value=0, exclude_min=True)
+SECONDS = st.floats(min_value=0, exclude_min=True, allow_infinity=False)
 COUNTS = st.integers(min_value=0)
 
 

@@ -48,10 +48,14 @@ async def watched(
     on_alert: Callable[[Alert], Awaitable[None]] | None = None,
     thresholds: Thresholds | None = None,
     cool_down: float = 600.0,
+    allowance: int | None = None,
 ) -> AsyncGenerator[Watched]:
     """Half a second later than the watch, so that `window()` ends after it has looked."""
     async with (
-        opened(limit, sweep_period=SWEEP, sweep_jitter=0.0) as (supervisor, log),
+        opened(limit, sweep_period=SWEEP, sweep_jitter=0.0, condemned_allowance=allowance) as (
+            supervisor,
+            log,
+        ),
         trio.open_nursery() as nursery,
     ):
         on_duty = Watched(supervisor, log)
@@ -105,30 +109,6 @@ async def ask_in_vain(supervisor: Supervisor, user: str, times: int) -> None:
     crowd = Crowd(supervisor, user)
     for _ in range(times):
         await crowd.refused("one-more")
-
-
-async def test_emergency_cleanups_in_vain_are_told(autojump_clock: MockClock) -> None:
-    async with watched(limit=1) as on_duty:
-        for number in range(5):
-            await Crowd(on_duty.supervisor, f"user {number}").add("tab", 1)
-            await ask_in_vain(on_duty.supervisor, f"user {number}", 1)
-        await on_duty.window()
-        assert on_duty.names == [AlertName.EMERGENCY_CLEANUP_FAILING]
-        assert on_duty.told[0].summary == "0 of 5 emergency cleanups made room."
-
-
-async def test_emergency_cleanups_that_make_room_are_not_told(autojump_clock: MockClock) -> None:
-    async with watched(limit=1, thresholds=Thresholds(spawn_seconds=10.0)) as on_duty:
-        for number in range(6):
-            crowd = Crowd(on_duty.supervisor, f"user {number}")
-            await crowd.add("stuck", 1, WedgedForever, at_work=True)
-        await trio.sleep(BUDGET + 0.1)
-        for number in range(6):
-            await Crowd(on_duty.supervisor, f"user {number}").add("tab", 1)
-            await on_duty.supervisor.stop_user(f"user {number}")
-        assert on_duty.supervisor.counts().emergency_cleanup_triggers == 6
-        await on_duty.window()
-        assert on_duty.told == []
 
 
 async def test_a_user_who_is_refused_again_and_again_is_told_by_name(autojump_clock: MockClock) -> None:

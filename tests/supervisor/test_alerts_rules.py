@@ -23,6 +23,7 @@ STARTS = "trouper_background_cleanup_task_started_total"
 CRASHES = "trouper_background_cleanup_failures_total"
 TRIGGERS = "trouper_emergency_cleanup_triggers_total"
 SUCCESSES = "trouper_successful_emergency_cleanups_total"
+ALL_ALIVE = "trouper_emergency_cleanups_all_alive_total"
 REFUSALS = "trouper_resource_limit_hits_total"
 SPAWNS = "trouper_spawn_seconds_bucket"
 FAILED = "trouper_manager_starts_failed_total"
@@ -54,10 +55,13 @@ CASES: dict[AlertName, Case] = {
     ),
     AlertName.SWEEPER_CRASHED: Case({CRASHES: "0x115 1x4"}, {CRASHES: "0x60 1x59"}),
     AlertName.EMERGENCY_CLEANUP_FAILING: Case(
-        {TRIGGERS: "0+100x120", SUCCESSES: "0+94x120"}, {TRIGGERS: "0+100x120", SUCCESSES: "0+96x120"}
+        # Of a thousand that had to do with somebody who is stuck, 94 of a hundred made room.
+        {TRIGGERS: "0+1000x120", SUCCESSES: "0+94x120", ALL_ALIVE: "0+900x120"},
+        {TRIGGERS: "0+1000x120", SUCCESSES: "0+96x120", ALL_ALIVE: "0+900x120"},
     ),
     AlertName.SPAWN_SLOW: Case(
-        spawns(fast=98, slow=2), {**spawns(fast=995, slow=5), **spawns(0, 100, outcome="refused")}
+        {**spawns(fast=98, slow=2), **spawns(1000, 0, outcome="found")},
+        {**spawns(fast=995, slow=5), **spawns(0, 100, outcome="refused")},
     ),
     AlertName.REPEATED_REFUSALS: Case(
         {
@@ -145,6 +149,25 @@ def test_an_alert_stays_silent(alert: AlertName, promtool: str, tmp_path: Path) 
     written(tmp_path, rules())
     path = tmp_path / "silent.json"
     path.write_text(json.dumps(_test_file(CASES[alert].silent, alert, fires=False)))
+    run(promtool, "test", "rules", path)
+
+
+@pytest.mark.parametrize(
+    ("triggers", "successes", "all_alive"),
+    [
+        pytest.param("0+100x120", "0x120", "0+100x120", id="all who are full are well"),
+        pytest.param("0+100x120", "0+1x120", "0+99x120", id="whoever was stuck made room"),
+        pytest.param("0x110 0+1x4 4x6", "0x120", "0x120", id="few failed"),
+        pytest.param("0x120", "0x120", "0x120", id="nobody was full"),
+    ],
+)
+def test_other_cleanups_are_silent(
+    triggers: str, successes: str, all_alive: str, promtool: str, tmp_path: Path
+) -> None:
+    written(tmp_path, rules())
+    loads = {TRIGGERS: triggers, SUCCESSES: successes, ALL_ALIVE: all_alive}
+    path = tmp_path / "silent.json"
+    path.write_text(json.dumps(_test_file(loads, AlertName.EMERGENCY_CLEANUP_FAILING, fires=False)))
     run(promtool, "test", "rules", path)
 
 

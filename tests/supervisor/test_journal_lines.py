@@ -22,6 +22,7 @@ from supervisor import (
     Stamp,
     SupervisorSpec,
     Suspected,
+    SweepHeld,
     Terminal,
     Verdict,
 )
@@ -78,10 +79,11 @@ def test_the_header_tells_the_times() -> None:
 
 
 def test_infinity_is_a_text_since_json_has_none() -> None:
-    policy = HealthPolicy(ceiling=math.inf, idle_limit=None)
-    line = line_of(Reserved(STAMP, "ann", "tab", 1, 1, 2, policy))
-    said = json.loads(line, parse_constant=pytest.fail)
-    assert (said["policy"]["ceiling"], said["policy"]["idle_limit"]) == ("inf", None)
+    said = json.loads(line_of(SweepHeld(STAMP, 10, 20, until=math.inf)), parse_constant=pytest.fail)
+    assert said["until"] == "inf"
+    policy = HealthPolicy(idle_limit=None)
+    said = json.loads(line_of(Reserved(STAMP, "ann", "tab", 1, 1, 2, policy)))
+    assert said["policy"]["idle_limit"] is None
 
 
 def test_a_line_is_for_people_and_grep_too() -> None:

@@ -7,7 +7,7 @@ import logging
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors import Exit, ExitReason, Phase
@@ -55,6 +55,7 @@ def test_no_kind_of_event_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@settings(deadline=None)
 @given(data=st.data())
 def test_whatever_happens_can_be_said_in_one_line_and_as_plain_json(kind: Any, data: st.DataObject) -> None:
     event = data.draw(records(kind))

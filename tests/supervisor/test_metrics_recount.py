@@ -27,6 +27,16 @@ HOURS = 36
 
 ALLOWANCE = SPEC.condemned_allowance or 0
 
+# They may all be gone in the end.
+GAUGES = {
+    "managers",
+    "zombies",
+    "users",
+    "users_at_manager_limit",
+    "average_managers_per_user",
+    "connections",
+}
+
 
 def scraped(registry: CollectorRegistry) -> Samples:
     samples: Samples = {}
@@ -99,7 +109,7 @@ def test_after_ten_thousand_operations_each_metric_equals_its_recount() -> None:
 
 def _has_seen_something(scrapes: Sequence[Samples]) -> None:
     """Not everything was 0 all the time, and who is here has gone up and down."""
-    for gauge in ("managers", "zombies", "users", "users_at_manager_limit", "connections"):
+    for gauge in GAUGES:
         assert max(told[series(gauge)] for told in scrapes) > 0, gauge
     assert scrapes[-1][series("connections")] == 0
     assert scrapes[-1][series("zombies")] == 0
@@ -108,7 +118,9 @@ def _has_seen_something(scrapes: Sequence[Samples]) -> None:
     silent = {
         name.removeprefix("trouper_") for (name, labels), n in scrapes[-1].items() if not labels and not n
     }
-    assert silent - {"connections", "zombies", "users_at_manager_limit"} <= never
+    assert silent - GAUGES <= never
+    outcomes = ("found", "spawned", "after_cleanup", "refused")
+    assert all(scrapes[-1][series("spawn_seconds_count", outcome=each)] > 0 for each in outcomes)
 
 
 async def test_users_at_the_limit_follow_the_limit_up_and_down(

@@ -179,7 +179,7 @@ def test_an_unknown_override_is_told() -> None:
         ("maybe", True, 'cannot be True; it takes float | None; "none" is None'),
         ("doors", 3, "doors (needs to be a sequence)"),
         ("core.supervisor.sweep_period", "soon", "cannot be 'soon'; it takes float"),
-        ("core.supervisor.sweep_period", -1, "sweep_period must be more than 0 seconds, not -1.0"),
+        ("core.supervisor.sweep_period", -1, "sweep_period must be more than 0 seconds, and finite"),
         ("core.limit", "-1", "limit must be a whole number of slots, 0 or more, not -1"),
         ("backup", "3", "needs a port too"),
     ],
@@ -282,3 +282,9 @@ def test_an_option_may_not_have_the_name_of_the_profiles_in_a_file() -> None:
     wrong = attrs.make_class("Wrong", {"profiles": attrs.field(default=0, type=int)})
     with pytest.raises(TypeError, match="files keep the profiles under that name"):
         load(wrong, profile="test")
+
+
+def test_where_the_command_line_looks_is_no_option_and_no_mistake() -> None:
+    environ = {"TROUPER_SOCKET": "/run/trouper.sock", "TROUPER_TOKEN": "a token", "TROUPER_LIMIT": "7"}
+    assert load(Settings, profile="test", environ=environ).value.limit == 7
+    assert "CHAT_SOCKET" in complaint(environ={"CHAT_SOCKET": "/run/chat.sock"}, prefix="CHAT_")

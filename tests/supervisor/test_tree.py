@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from actors import State
-from supervisor import Explanation, Supervisor, SupervisorSpec, open_supervisor
+from supervisor import Explanation, Supervisor, SupervisorSpec, UserSnapshot, open_supervisor
 from supervisor._child import Child
 from supervisor._quota import LocalQuota
 from supervisor._spawn import Spawn
@@ -186,6 +186,15 @@ def explain_it_wrongly(house: House) -> None:
     house.patch.setattr(UserSupervisor, "explain", explain)
 
 
+def miscount_in_the_snapshot(house: House) -> None:
+    wrong = attrs.evolve(house.here.snapshot(), slots_held=1)
+
+    def snapshot(_: UserSupervisor) -> UserSnapshot:
+        return wrong
+
+    house.patch.setattr(UserSupervisor, "snapshot", snapshot)
+
+
 Lie = Callable[[House], None]
 
 LIES: dict[Lie, str] = {
@@ -206,7 +215,8 @@ LIES: dict[Lie, str] = {
     keep_a_slot_of_the_process: "1 slots of the process are held by nobody",
     lose_a_slot_of_the_process: "alice/tab-0#2 runs, and does not count for the process",
     leave_a_user_behind: "nothing is left of 'bob', who is still there",
-    explain_it_wrongly: "the snapshot of 'alice' says",
+    explain_it_wrongly: "'alice' holds 2 of 2, it is explained as 1",
+    miscount_in_the_snapshot: "the snapshot of 'alice' says",
 }
 
 
