@@ -1,0 +1,217 @@
+"""What an operator is shown, as plain JSON: managers, users, reports, refusals, lines. Pure.
+
+Ages and durations are seconds. A moment of Trio's clock becomes how long ago it was, or how far off.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Any, TypeAlias, cast
+
+import attrs
+
+from supervisor import (
+    BOUNDS,
+    CleanupReport,
+    Counts,
+    Event,
+    EventsLost,
+    Explanation,
+    Finding,
+    Histogram,
+    Holder,
+    Refused,
+    Stage,
+    StageCounts,
+    StageReport,
+    Standing,
+    Survey,
+)
+from supervisor._log_lines import entry_of
+
+Json: TypeAlias = dict[str, Any]
+
+# Of one list of a report so many are named; how many there are stands beside it.
+MOST_FINDINGS = 200
+
+
+def manager(user: str, holder: Holder, now: float) -> Json:
+    """One slot holder, or one that is condemned."""
+    until = holder.verdict.until
+    return {
+        "user": user,
+        "key": holder.key,
+        "incarnation": holder.incarnation,
+        "health": holder.verdict.health.value,
+        "evidence": holder.verdict.evidence,
+        "until_in": None if until is None or math.isinf(until) else until - now,
+        "age": holder.age,
+        "connections": holder.connections,
+        "phase": None if holder.phase is None else holder.phase.value,
+        "phase_for": None if holder.since is None else now - holder.since,
+        "where": holder.where,
+        "stack": list(holder.stack),
+        "cause": holder.cause,
+    }
+
+
+def user(standing: Standing) -> Json:
+    """One user, in one line."""
+    return {
+        "user": standing.user,
+        "held": standing.slots_held,
+        "limit": standing.limit,
+        "condemned": standing.condemned,
+        "waiting": standing.waiting,
+    }
+
+
+def explanation(stands: Explanation, now: float, *, here: bool, own_limit: bool) -> Json:
+    """How one user stands, and what an admission would do now."""
+    return {
+        "user": stands.user,
+        "here": here,
+        "limit": stands.limit,
+        "own_limit": own_limit,
+        "held": stands.slots_held,
+        "waiting": stands.waiting,
+        "threads": stands.threads,
+        "would_admit": stands.would_admit,
+        "managers": [manager(stands.user, holder, now) for holder in stands.holders],
+        "condemned": [manager(stands.user, holder, now) for holder in stands.condemned],
+        "dry_run": report(stands.dry_run),
+    }
+
+
+def survey(found: Survey, now: float) -> Json:
+    """How everybody stood."""
+    return {
+        "ago": now - found.at,
+        "took": found.took,
+        "users": found.users,
+        "managers": found.managers,
+        "health": {health.value: number for health, number in found.health.items()},
+        "stuck": [manager(who, holder, found.at) for who, holder in found.stuck],
+        "condemned": [manager(who, holder, found.at) for who, holder in found.condemned],
+        "stuck_users": [
+            {"user": whose.user, "stuck": stuck, "held": whose.slots_held, "limit": whose.limit}
+            for whose, stuck in found.stuck_users
+        ],
+        "fullest": [user(whose) for whose in found.fullest],
+    }
+
+
+def report(done: CleanupReport) -> Json:
+    """What a cleanup did, or would do."""
+    return {
+        "user": done.user,
+        "dry_run": done.dry_run,
+        "summary": str(done),
+        "reaped": len(done.reaped),
+        "kept": len(done.kept),
+        "failed": len(done.failed),
+        "stages": [_stage(stage) for stage in _one_each(done.stages)],
+    }
+
+
+def _one_each(stages: Iterable[StageReport]) -> Iterator[StageReport]:
+    """A cleanup of many users has each stage once a user; here it is one, of all."""
+    same: dict[Stage, list[StageReport]] = {}
+    for stage in stages:
+        same.setdefault(stage.stage, []).append(stage)
+    for which, several in same.items():
+        yield StageReport(
+            which,
+            sum(one.before for one in several),
+            sum(one.after for one in several),
+            tuple(found for one in several for found in one.reaped),
+            tuple(found for one in several for found in one.kept),
+            tuple(found for one in several for found in one.failed),
+            max(one.duration for one in several),
+        )
+
+
+def _stage(stage: StageReport) -> Json:
+    lists = {"reaped": stage.reaped, "kept": stage.kept, "failed": stage.failed}
+    named = {name: [_finding(found) for found in several[:MOST_FINDINGS]] for name, several in lists.items()}
+    totals = {f"{name}_total": len(several) for name, several in lists.items()}
+    return {
+        "stage": stage.stage.value,
+        "before": stage.before,
+        "after": stage.after,
+        "duration": stage.duration,
+        **named,
+        **totals,
+    }
+
+
+def _finding(found: Finding) -> Json:
+    return {
+        "user": found.user,
+        "key": found.key,
+        "incarnation": found.incarnation,
+        "health": found.verdict.health.value,
+        "evidence": found.verdict.evidence,
+    }
+
+
+def refusal(event: Refused, now: float) -> Json:
+    """A refusal with its whole proof, as of when it was given."""
+    proof = event.refusal
+    then = event.stamp.at
+    return {
+        "ago": now - then,
+        "user": event.user,
+        "key": event.key,
+        "waited": event.waited,
+        "reason": proof.reason.value,
+        "sentence": proof.sentence,
+        "limit": proof.limit,
+        "live": proof.live,
+        "condemned": proof.condemned,
+        "retry_after": proof.retry_after,
+        "stages": [_stage(stage) for stage in proof.stages],
+        "holders": [
+            manager(event.user, holder, then) | {"kept": list(holder.kept)} for holder in proof.holders
+        ],
+    }
+
+
+def line(event: Event | EventsLost, now: float) -> Json:
+    """One event as one line, as the log would say it; or how many were skipped."""
+    if isinstance(event, EventsLost):
+        return {"skipped": event.count}
+    entry = entry_of(event)
+    facts = {} if entry is None else entry.facts
+    return {
+        "seq": event.stamp.seq,
+        "ago": now - event.stamp.at,
+        "event": type(event).__name__ if entry is None else entry.row.event_id,
+        "level": logging.getLevelName(logging.DEBUG if entry is None else entry.row.level),
+        "text": type(event).__name__ if entry is None else entry.message,
+        "user": facts.get("user"),
+        "key": facts.get("key"),
+        "incarnation": facts.get("incarnation"),
+    }
+
+
+def counts(numbers: Counts) -> Json:
+    """All counts by their names."""
+    facts = {field.name: _count(getattr(numbers, field.name)) for field in attrs.fields(Counts)}
+    return facts | {"average_managers_per_user": numbers.average_managers_per_user}
+
+
+def _count(value: object) -> object:
+    match value:
+        case Histogram():
+            return {"bounds": BOUNDS, "counts": value.counts, "sum": value.sum, "count": value.count}
+        case StageCounts():
+            return attrs.asdict(value)
+        case Mapping():
+            each = cast("Mapping[Enum, object]", value)
+            return {key.value: _count(number) for key, number in each.items()}
+        case _:
+            return value
