@@ -85,7 +85,8 @@ def load(
 
     `file` is TOML: options at the top, groups as tables (`[supervisor]`), and all of it once more
     under `[profiles.NAME]`. `environ` is often `os.environ`: `supervisor.sweep_period` is
-    `TROUPER_SUPERVISOR_SWEEP_PERIOD`; a variable with the prefix that no option has is an error.
+    `TROUPER_SUPERVISOR_SWEEP_PERIOD`; a variable with the prefix that no option has is an error
+    (but for the command line's own, `TROUPER_SOCKET` and `TROUPER_TOKEN`).
     `overrides` has dotted names. The word "none" stands for None, commas make a list. Relative
     paths begin at the file they stand in, else at the current directory.
 

@@ -18,6 +18,9 @@ from supervisor._settings import PROFILES
 from ._options import Options
 from ._problems import Problem, SettingsError, listed, nearest
 
+# They tell the command line where a supervisor is, not how one behaves.
+COMMAND_LINES_OWN = frozenset({"TROUPER_SOCKET", "TROUPER_TOKEN"})
+
 DEFAULT = "default"
 OVERRIDES = "overrides"
 PROFILE_TABLES = "profiles"
@@ -44,10 +47,12 @@ def from_environ(options: Options[Any], prefix: str, environ: Mapping[str, str])
     names: dict[str, list[str]] = {}
     for path, info in options.infos.items():
         names.setdefault(EnvLoader(prefix).get_envvar(info), []).append(path)
-    return _collected(
-        options,
-        (_variable(name, value, names, prefix) for name, value in environ.items() if name.startswith(prefix)),
-    )
+    ours = {
+        name: value
+        for name, value in environ.items()
+        if name.startswith(prefix) and (name in names or name not in COMMAND_LINES_OWN)
+    }
+    return _collected(options, (_variable(name, value, names, prefix) for name, value in ours.items()))
 
 
 def from_file(options: Options[Any], profile: str, file: str | os.PathLike[str]) -> Found:

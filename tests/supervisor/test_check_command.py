@@ -223,7 +223,7 @@ def test_what_cannot_be_read_is_one_sentence_and_status_2(
     if made is not None:
         Path("run.jsonl").write_bytes(made)
     assert main(["check", "run.jsonl"]) == 2
-    assert capsys.readouterr() == ("", f"supervisor: {problem}\n")
+    assert capsys.readouterr() == ("", f"trouper: {problem}\n")
 
 
 def test_as_a_command_it_says_the_same_and_explains_itself(tmp_path: Path) -> None:
