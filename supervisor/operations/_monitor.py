@@ -23,6 +23,9 @@ CAPACITY = 2_000
 SURVEYS_APART = 2.0
 LOOKS_FOR = 10.0
 
+# What the first one takes of the event loop: whoever begins to look is not to wait for long.
+FIRST_SHARE = 0.1
+
 # So long, in seconds, somebody who begins to look waits for the first survey.
 FIRST_SURVEY = 1.0
 
@@ -86,7 +89,8 @@ class Monitor:
     async def _survey_while_watched(self) -> None:
         while True:
             await self._wanted.wait()
-            self.survey = await self._supervisor.survey()
+            survey = self._supervisor.survey
+            self.survey = await (survey(share=FIRST_SHARE) if self.survey is None else survey())
             self._surveyed.set()
             await trio.sleep(SURVEYS_APART)
             if trio.current_time() - self._looked_at > LOOKS_FOR:

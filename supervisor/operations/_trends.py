@@ -51,11 +51,11 @@ class Trends:
         return {name: list(values) for name, values in self._series.items()}
 
     def rates(self) -> dict[str, float]:
-        """Per minute, over the last one, or over as much of it as there was."""
+        """How many there were in the last minute, or in as much of it as there was."""
         if len(self._recent) < 2:  # noqa: PLR2004  # between two there is time
             return dict.fromkeys(RATES, 0.0)
         first, last = self._recent[0], self._recent[-1]
-        per_minute = 60 / (last.at - first.at)  # a loop that was late made the steps longer
+        per_minute = 60 / max(60, last.at - first.at)  # a loop that was late made the steps longer
         return {
             name: (getattr(last.counts, name) - getattr(first.counts, name)) * per_minute for name in RATES
         }

@@ -43,11 +43,11 @@ def test_of_nothing_there_are_no_rates() -> None:
     assert trends.lag() == {"now": 0.5, "worst": 0.5}
 
 
-def test_a_rate_is_per_minute_also_of_less_than_one() -> None:
+def test_of_less_than_a_minute_nothing_is_foretold() -> None:
     trends = Trends()
     for second in range(11):
         trends.add(Sample(float(second), numbers(managers_created=2 * second), 0.0))
-    assert trends.rates()["managers_created"] == 120.0
+    assert trends.rates()["managers_created"] == 20.0
 
 
 def test_a_loop_that_was_late_does_not_raise_the_rates() -> None:
@@ -112,9 +112,9 @@ class Recount:
 
     def rates(self) -> dict[str, float]:
         recent = self.samples[-RECENT - 1 :]
-        minutes = (recent[-1].at - recent[0].at) / 60
+        minutes = max(1.0, (recent[-1].at - recent[0].at) / 60)
         grown = {name: getattr(recent[-1].counts, name) - getattr(recent[0].counts, name) for name in RATES}
-        return {name: number / minutes if minutes else 0.0 for name, number in grown.items()}
+        return {name: number / minutes for name, number in grown.items()}
 
     def slowest_of_the_last_minute(self) -> float | None:
         steps = min(RECENT, len(self.samples) - 1)
