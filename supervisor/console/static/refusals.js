@@ -1,0 +1,142 @@
+/** Refusals, newest first, each with its whole report: the stages, and who held the slots, and why they were kept. */
+
+import { getRefusals } from "./api.js";
+import { Keyed, byId, el, icon, setText } from "./dom.js";
+import { ago, duration, number, plural } from "./format.js";
+import { nameNode, userLink } from "./names.js";
+import { showPlace } from "./places.js";
+import { keptByAll, reportBody } from "./reports.js";
+import { chip } from "./verdicts.js";
+
+const MOST_ROWS = 50;
+const MOST_HOLDERS = 50;
+const LATEST = 4;
+// Two reports of one user under one key that differ by less, in seconds, are the same one seen twice.
+const SAME = 0.5;
+
+let nextId = 0;
+
+const NONE_NAMED = "None is named: the process was full, and others' sessions are not this user's business.";
+
+const REASONS = { limit: "at the limit", reap_pending: "slots being freed", process_limit: "process full" };
+
+export class Refusals {
+  #keyed = new Keyed(byId("refusals-list"));
+  #latest = new Keyed(byId("latest-refusals"));
+  #known = [];
+  #count = null;
+  #loading = false;
+
+  /** Asks again only when there was another one. */
+  see({ counts: { resource_limit_hits: count } }) {
+    setText(byId("nav-refusals"), count > 0 ? number(count) : "");
+    if (count !== this.#count && !this.#loading) this.#load(count);
+    else this.#show();
+  }
+
+  async #load(count) {
+    this.#loading = true;
+    try {
+      const now = Date.now() / 1000;
+      const { refusals } = await getRefusals();
+      this.#known = identified(refusals.map((refusal) => ({ ...refusal, at: now - refusal.ago })), this.#known);
+      this.#count = count;
+      setText(byId("refusals-said"), "");
+    } catch (error) {
+      setText(byId("refusals-said"), error.message);
+    } finally {
+      this.#loading = false;
+    }
+    this.#show();
+  }
+
+  #show() {
+    const refusals = this.#known;
+    this.#keyed.show(refusals.slice(0, MOST_ROWS), { key: ({ id }) => id, make: makeRow, update: updateAgo });
+    this.#latest.show(refusals.slice(0, LATEST), { key: ({ id }) => id, make: makeLine, update: updateAgo });
+    for (const id of ["refusals-none", "latest-refusals-none"]) byId(id).hidden = refusals.length > 0;
+    byId("latest-refusals-more").hidden = refusals.length <= LATEST;
+  }
+}
+
+/** The server's list has no ids: whoever was refused at the same moment, but for the clock's jitter, is the same. */
+export function identified(refusals, known) {
+  const left = [...known];
+  return refusals.map((refusal) => {
+    const place = left.findIndex((old) => old.user === refusal.user && old.key === refusal.key && Math.abs(old.at - refusal.at) < SAME);
+    const [old] = place < 0 ? [] : left.splice(place, 1);
+    return { ...refusal, at: old?.at ?? refusal.at, id: old?.id ?? nextId++ };
+  });
+}
+
+const updateAgo = (node, { at }) => setText(node.querySelector(".ago"), ago(Date.now() / 1000 - at));
+
+const makeLine = (refusal) =>
+  el("li.refused-line", {},
+    el("span.row-head", {},
+      userLink(refusal.user),
+      el("span.muted", {}, `${number(refusal.live)} of ${number(refusal.limit)} held`),
+      el("span.ago.muted", {})),
+    el("p.evidence", {}, refusal.sentence));
+
+function makeRow(refusal) {
+  const details = el("details.refusal", {},
+    el("summary", {},
+      icon("chevron"),
+      el("span.who", {}, nameNode(refusal.user), el("span.muted", {}, " / "), nameNode(refusal.key)),
+      el("span.reason", {}, REASONS[refusal.reason] ?? refusal.reason),
+      el("span.ago.muted", {}),
+      el("span.sentence", {}, refusal.sentence)));
+  // The report of one that nobody opens is never built.
+  details.addEventListener("toggle", () => details.open && details.children.length === 1 && details.append(makeReport(refusal)));
+  return el("li", {}, details);
+}
+
+function makeReport(refusal) {
+  const { user, limit, live, condemned, waited, retry_after: retry, stages, holders } = refusal;
+  const facts = [
+    ["User", userLink(user)],
+    ["Slots held", `${number(live)} of ${number(limit)}`],
+    ["Condemned", number(condemned)],
+    ["Refused after", duration(waited)],
+    ["Told to retry in", duration(retry)],
+  ];
+  return el("div.refusal-report", {},
+    el("dl.facts", {}, ...facts.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value)))),
+    el("h2", {}, "What was tried"),
+    whatWasTried(stages, holders),
+    el("h2", {}, `Who held the ${plural(limit, "slot")}, and why each was kept`),
+    holderList(holders));
+}
+
+/** Those who were kept are the holders, who are named below; unless they are not named at all. */
+function whatWasTried(stages, holders) {
+  if (stages.length === 0) return el("p.muted", {}, "Nothing: nobody was there to be removed.");
+  const count = (list) => stages.reduce((sum, stage) => sum + (stage[`${list}_total`] ?? stage[list].length), 0);
+  const kept = holders.length > 0 ? 0 : keptByAll(stages).length;
+  const report = { dry_run: false, stages, reaped: count("reaped"), failed: count("failed"), kept };
+  return reportBody(report, { heading: "h3" });
+}
+
+function holderList(holders) {
+  if (holders.length === 0) return el("p.muted", {}, NONE_NAMED);
+  const rest = holders.length - MOST_HOLDERS;
+  return el("div.long.holders", { tabindex: "0", role: "group", "aria-label": "Slot holders" },
+    el("ul", {}, ...holders.slice(0, MOST_HOLDERS).map(holderRow), rest > 0 && el("li.muted", {}, `and ${number(rest)} more`)));
+}
+
+function holderRow(holder) {
+  const place = el("div.place-holder", {});
+  if (holder.where) showPlace(place, holder);
+  return el("li.holder", {},
+    el("div.row-head", {}, chip(holder.health), nameNode(holder.key), el("span.muted", {}, `${duration(holder.age)} old`)),
+    el("div", {},
+      holder.kept.length > 0 ? el("dl.kept", {}, ...holder.kept.flatMap(keptLine)) : el("p.evidence", {}, holder.evidence),
+      place));
+}
+
+/** "garbage: healthy: parked" becomes the stage, and why it kept this one. */
+function keptLine(sentence) {
+  const [, stage, why] = /^([a-z]+): (.*)$/s.exec(sentence) ?? [null, "kept", sentence];
+  return [el("dt", {}, stage), el("dd", {}, why)];
+}
