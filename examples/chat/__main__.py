@@ -18,6 +18,8 @@ import trio
 
 from supervisor import SupervisorSpec, dead_man_switch
 from supervisor.journal import JournalError
+from supervisor.operations import ControlError, dump_on_signal
+from supervisor.systemd import feed_systemd
 
 from .history import StorageError
 from .protocol import NAME_RULE, Name
@@ -55,6 +57,7 @@ def main(change: Callable[[ChatSpec], ChatSpec] = lambda spec: spec) -> int:
         limit=options.limit,
         tls=tls,
         journal=options.journal,
+        control=options.control or options.database.with_name("trouper.sock"),
         supervisor=SupervisorSpec(sweep_period=SWEEP_PERIOD, watchdog=WATCHDOG, dead_man=DEAD_MAN),
     )
     return _serve(change(spec))
@@ -66,7 +69,7 @@ def _serve(spec: ChatSpec) -> int:
     collect_less()
     try:
         trio.run(_run, spec, restrict_keyboard_interrupt_to_checkpoints=True)
-    except* (StorageError, PortError, JournalError) as errors:
+    except* (StorageError, PortError, JournalError, ControlError) as errors:
         problem = str(first_error(errors))
     except* KeyboardInterrupt:
         problem = "interrupted twice: ended without waiting"
@@ -86,10 +89,15 @@ def collect_less() -> None:
 
 
 async def _run(spec: ChatSpec) -> None:
-    """Serve until SIGINT or SIGTERM, then end in order; a second one ends at once."""
+    """Serve until SIGINT or SIGTERM, then end in order; a second one ends at once.
+
+    SIGUSR1 prints where every task and thread is.
+    """
     with ExitStack() as until_ended:
         async with trio.open_nursery() as nursery:
             running: Running = await nursery.start(serve_chat, spec)
+            running.supervisor.background.start_soon(feed_systemd, running.supervisor, os.environ)
+            await nursery.start(dump_on_signal)
             with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
                 _announce(running)
                 async for _ in signals:
@@ -104,6 +112,7 @@ def _announce(running: Running) -> None:
     lines = (
         f"Chat:      {running.page_url}",
         f"WebSocket: {running.ws_url}",
+        f"Console:   {running.page_url}console/",
         "Ctrl-C ends it.",
         json.dumps({"http": running.http_port, "ws": running.ws_port}),
     )
@@ -126,6 +135,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--certfile", type=Path, metavar="FILE", help="a certificate (with its chain)")
     parser.add_argument("--keyfile", type=Path, metavar="FILE", help=tls)
     parser.add_argument("--journal", type=Path, metavar="FILE", help="write all that happens to a new file")
+    control = "the socket for the command line `trouper` (default trouper.sock beside the database)"
+    parser.add_argument("--control", type=Path, metavar="FILE", help=control)
     commands = parser.add_subparsers(dest="command", metavar="token NAME")
     token = commands.add_parser("token", help="print a token for a script, and exit")
     token.add_argument("name", type=_name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -18,6 +18,7 @@ import trio
 from actors.websocket import WebSocketSpec, serve_websocket
 from supervisor import HealthPolicy, Supervisor, SupervisorSpec, open_supervisor
 from supervisor.journal import Sink, open_journal
+from supervisor.operations import Operations, open_control
 
 from .blocking import RunBlocking
 from .edge import Edge, Refusals
@@ -62,6 +63,10 @@ class ChatSpec:
     """For the page and the WebSockets both; None: neither is encrypted."""
     journal: Path | Sink | None = None
     """A new file, or what takes bytes, for all that happens to the sessions; None: it is not written down."""
+    control: Path | None = None
+    """The socket for the command line `trouper`; None: it gets no answer."""
+    alert_window: float = 60.0
+    """How often it is looked for what an operator should look at, in seconds."""
 
 
 class PortError(Exception):
@@ -146,13 +151,25 @@ async def serve_chat(
     http_port: int = page_socket.getsockname()[1]
     page_urls = _urls("http", http_port, spec.tls)
     with closing(page_socket):
-        async with open_chat(spec) as chat, trio.open_nursery() as nursery:
+        async with (
+            open_chat(spec) as chat,
+            _operated(chat.supervisor, spec) as operations,
+            trio.open_nursery() as nursery,
+        ):
             with _listening_on(spec.ws_port, option="--ws-port"):
                 ws_port = await nursery.start(_serve_websocket, chat, spec, page_urls)
             ws_url = f"{_urls('ws', ws_port, spec.tls)[0]}{spec.websocket.path}"
-            page = Page(chat.supervisor, chat.edge.logins, chat.edge.refusals, spec.limits, ws_url)
+            page = Page(operations, chat.edge.logins, chat.edge.refusals, spec.limits, ws_url)
             await nursery.start(_serve_page, page, page_socket, spec.tls)
             task_status.started(Running(http_port, ws_port, f"{page_urls[0]}/", ws_url, chat.supervisor))
+
+
+@asynccontextmanager
+async def _operated(supervisor: Supervisor, spec: ChatSpec) -> AsyncGenerator[Operations]:
+    """What operators see and do: on the console, and with the command line `trouper`."""
+    operations = Operations(supervisor, alert_window=spec.alert_window)
+    async with open_control(operations, spec.control) if spec.control is not None else nullcontext():
+        yield operations
 
 
 def _urls(scheme: str, port: int, tls: Tls | None) -> tuple[str, ...]:

@@ -9,17 +9,22 @@ from typing import Any
 import attrs
 import msgspec
 import trio
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors import ActorRef, ActorStopped, ConnectionStatistics, MailboxFull, attached_to
 from supervisor import Holder, Refusal, Supervisor
+from supervisor.console import console
+from supervisor.endpoints import endpoints
+from supervisor.metrics.prometheus import SupervisorCollector
+from supervisor.operations import Operations
 
 from .edge import Refusals
 from .limits import Limits
@@ -42,14 +47,19 @@ class Which(msgspec.Struct, frozen=True):
 class Page:
     """The HTTP side of the chat."""
 
-    supervisor: Supervisor
+    operations: Operations
     logins: Logins
     refusals: Refusals
     limits: Limits
     ws_url: str
 
+    @property
+    def supervisor(self) -> Supervisor:
+        return self.operations.supervisor
+
     def app(self) -> Starlette:
         routes = [
+            *self._for_operators(),
             Route("/config.json", self.config),
             Route("/login", self.log_in, methods=["POST"]),
             Route("/logout", self.log_out, methods=["POST"]),
@@ -60,6 +70,17 @@ class Page:
         ]
         origin = self.ws_url.removesuffix("/ws")
         return Starlette(routes=routes, middleware=[Middleware(_SafeHeaders, ws_origin=origin)])
+
+    def _for_operators(self) -> list[BaseRoute]:
+        """Only on loopback: the console shows whose sessions there are, and can end them."""
+        registry = CollectorRegistry()
+        registry.register(SupervisorCollector(self.supervisor))
+        health = endpoints(self.supervisor, registry=registry)
+        return [
+            Route("/console", RedirectResponse("console/")),
+            Mount("/console", console(self.operations)),
+            *(Route(f"/{name}", health) for name in ("livez", "readyz", "metrics")),
+        ]
 
     async def config(self, _: Request) -> Response:
         limits = {"name": NAME_LIMIT, "room": ROOM_LIMIT, "text": TEXT_LIMIT}
@@ -195,7 +216,7 @@ def _refusal(refusal: Refusal) -> dict[str, Any]:
 
 @attrs.frozen
 class _SafeHeaders:
-    """Nothing from elsewhere is loaded, and nobody frames the page."""
+    """Nothing from elsewhere is loaded, and nobody frames the page. The console has stricter ones."""
 
     app: ASGIApp
     ws_origin: str
@@ -206,9 +227,9 @@ class _SafeHeaders:
         async def send_safely(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["Content-Security-Policy"] = f"{policy}; frame-ancestors 'none'"
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["Cache-Control"] = "no-cache"
+                headers.setdefault("Content-Security-Policy", f"{policy}; frame-ancestors 'none'")
+                headers.setdefault("X-Content-Type-Options", "nosniff")
+                headers.setdefault("Cache-Control", "no-cache")
             await send(message)
 
         await self.app(scope, receive, send_safely)

@@ -82,8 +82,9 @@ def running_server(
 ) -> Generator[Server]:
     command = [sys.executable, "-W", "error", "-m", module, "--limit", str(limit)]
     command += ["--database", str(folder / "chat.sqlite3"), "--http-port", str(http), "--ws-port", str(ws)]
-    command += more
-    log = folder / f"log-{secrets.token_hex(4)}.txt"
+    mark = secrets.token_hex(4)
+    log, control = folder / f"log-{mark}.txt", folder / f"{mark}.sock"
+    command += ["--control", str(control), *more]
     environ = os.environ | {"TROUPER_CHAT_SECRET": SECRET}
     with log.open("w") as errors:
         process = subprocess.Popen(
@@ -93,7 +94,7 @@ def running_server(
         try:
             ports = ports_of(process)
             assert ports is not None, f"it did not start: {log.read_text()}"
-            server = Server(process, log, http=ports["http"], ws=ports["ws"])
+            server = Server(process, log, control, http=ports["http"], ws=ports["ws"])
             yield server
             if process.poll() is None:
                 server.end()

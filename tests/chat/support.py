@@ -274,6 +274,8 @@ class Server:
 
     process: subprocess.Popen[str]
     log: Path
+    control: Path
+    """Of its control socket."""
     http: int
     ws: int
 
