@@ -27,6 +27,9 @@ STEP = 10
 # Managers, and users, that are named at most.
 MOST_NAMED = 100
 
+# Stuck managers of one user that are named at most: he is not to hide all the others.
+MOST_OF_ONE = 20
+
 
 @attrs.frozen
 class Survey:
@@ -42,7 +45,8 @@ class Survey:
     health: Mapping[Health, int]
     """How many there are of each kind of verdict, the condemned included."""
     stuck: tuple[tuple[str, Holder], ...]
-    """Users and their unresponsive managers, the longest stuck first; at most MOST_NAMED."""
+    """Users and their unresponsive managers, the longest stuck first; at most MOST_NAMED, MOST_OF_ONE of
+    a user."""
     condemned: tuple[tuple[str, Holder], ...]
     """The oldest first; at most MOST_NAMED."""
     stuck_users: tuple[tuple[Standing, int], ...]
@@ -96,15 +100,15 @@ class Surveyor:
             for start in range(0, len(everybody), STEP):
                 if start:
                     yield
-                verdicts = here.table.verdicts_on(everybody[start : start + STEP])
-                stuck += sum(self._see(child, verdict) for child, verdict in verdicts)
+                for child, verdict in here.table.verdicts_on(everybody[start : start + STEP]):
+                    stuck += self._see(child, verdict, name=stuck < MOST_OF_ONE)
             self._rank(here.standing(), stuck)
             yield
 
-    def _see(self, child: Child, verdict: Verdict) -> bool:
+    def _see(self, child: Child, verdict: Verdict, *, name: bool) -> bool:
         """Count one in; is it stuck?"""
         self._health[verdict.health] += 1
-        if verdict.health is Health.UNRESPONSIVE:
+        if verdict.health is Health.UNRESPONSIVE and name:
             self._stuck.offer(-child.cell.pulse.since, lambda: (child.user, child.located_holder(verdict)))
         elif verdict.health is Health.CONDEMNED:
             self._condemned.offer(-child.reserved_at, lambda: (child.user, child.located_holder(verdict)))

@@ -132,12 +132,18 @@ def _standing(window: Window) -> Iterator[Alert]:
     """What is no event, but a state, and was so a window ago."""
     before, now = window.before, window.now
     if before.zombies and now.zombies:
-        yield Alert(AlertName.ZOMBIES, f"{now.zombies} condemned managers run on.")
+        yield Alert(
+            AlertName.ZOMBIES,
+            f"{_counted(now.zombies, 'condemned manager runs', 'condemned managers run')} on.",
+        )
     if before.users_at_manager_limit and now.users_at_manager_limit:
-        number = now.users_at_manager_limit
-        who = "1 user holds" if number == 1 else f"{number} users hold"
+        who = _counted(now.users_at_manager_limit, "user holds", "users hold")
         summary = f"{who} as many managers as allowed."
         yield Alert(AlertName.USERS_AT_LIMIT, summary)
+
+
+def _counted(number: int, one: str, many: str) -> str:
+    return f"1 {one}" if number == 1 else f"{number} {many}"
 
 
 def _loop(window: Window) -> Iterator[Alert]:

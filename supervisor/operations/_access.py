@@ -122,14 +122,16 @@ class Guard:
 
     _authorize: Authorize
 
-    async def look(self, request: Request) -> None:
-        """For those who may look."""
-        await self._access(request)
+    async def look(self, request: Request) -> Access:
+        """For those who may look; says whether they may act too."""
+        return await self._access(request)
 
-    async def act(self, request: Request) -> None:
+    async def act(self, request: Request) -> Access:
         """For those who may act."""
-        if await self._access(request) is not Access.ACT:
+        access = await self._access(request)
+        if access is not Access.ACT:
             raise Unable(403, "you may look, not act")
+        return access
 
     async def _access(self, request: Request) -> Access:
         answer = self._authorize(request)

@@ -10,7 +10,9 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from ._access import Access
 from ._operations import Unable
+from ._shapes import Json
 
 T = TypeVar("T")
 
@@ -29,6 +31,11 @@ def as_json(facts: object) -> str:
 def answer(facts: object, status: int = 200) -> Response:
     """It is of this moment: nobody keeps it."""
     return Response(as_json(facts), status, {"Cache-Control": "no-store"}, media_type="application/json")
+
+
+def seen_by(access: Access, overview: Json) -> Json:
+    """The overview is made once for all who look; what each may do stands beside it."""
+    return {**overview, "access": access.value}
 
 
 def refused(error: Unable) -> Response:

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ._access import Authorize, Guard, on_loopback
-from ._answers import answer, body_of, number_of, refused
+from ._access import Access, Authorize, Guard, on_loopback
+from ._answers import answer, body_of, number_of, refused, seen_by
 from ._operations import Operations, Unable
 from ._stream import Stream
 
@@ -60,12 +60,12 @@ def operations_app(operations: Operations, authorize: Authorize | None = None) -
     )
 
 
-def _guarded(admit: Callable[[Request], Awaitable[None]], handler: Handler) -> Handler:
+def _guarded(admit: Callable[[Request], Awaitable[Access]], handler: Handler) -> Handler:
     """That handler, for those who may."""
 
     async def handle(request: Request) -> Response:
         try:
-            await admit(request)
+            request.state.access = await admit(request)
             return await handler(request)
         except Unable as error:
             return refused(error)
@@ -79,14 +79,15 @@ class _Seen:
 
     _operations: Operations
 
-    async def overview(self, _: Request) -> Response:
-        return answer(await self._operations.overview())
+    async def overview(self, request: Request) -> Response:
+        return answer(seen_by(request.state.access, await self._operations.overview()))
 
     async def history(self, _: Request) -> Response:
         return answer(self._operations.history())
 
     async def events(self, request: Request) -> Response:
-        return answer(self._operations.events(number_of(request, "last", 200, most=MOST_LINES)))
+        last = number_of(request, "last", 200, most=MOST_LINES)
+        return answer(self._operations.events(last, acts=request.query_params.get("acts") == "1"))
 
     async def refusals(self, _: Request) -> Response:
         return answer(self._operations.refusals())

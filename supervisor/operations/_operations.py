@@ -106,9 +106,10 @@ class Operations:
         ago = trio.current_time() - self._monitor.sampled_at
         return {"step": STEP, "ends_ago": ago, "series": self._monitor.trends.series()}
 
-    def events(self, last: int) -> Json:
-        """The last events, oldest first."""
-        return {"events": self._monitor.feed.lines(trio.current_time(), most=last)}
+    def events(self, last: int, *, acts: bool = False) -> Json:
+        """The last events, oldest first; or the last of those in which something was done."""
+        feed, now = self._monitor.feed, trio.current_time()
+        return {"events": feed.acts(now, most=last) if acts else feed.lines(now, most=last)}
 
     def refusals(self) -> Json:
         """The last refusals with their whole proofs, newest first."""

@@ -7,13 +7,28 @@ from collections.abc import Iterable
 
 import attrs
 
-from supervisor import Event, EventsLost, Refused
+from supervisor import (
+    CleanedUp,
+    Condemned,
+    Event,
+    EventsLost,
+    Forced,
+    LimitChanged,
+    ReapStarted,
+    RecycleAdvised,
+    Refused,
+    SettingsChanged,
+    SweeperFailed,
+    SweepHeld,
+    Trigger,
+)
 from supervisor.alerts import Alert, AlertName
 
 from . import _shapes
 from ._shapes import Json
 
 MOST_EVENTS = 1000
+MOST_ACTS = 100
 MOST_REFUSALS = 100
 MOST_ALERTS = 50
 
@@ -31,6 +46,8 @@ class Feed:
     _last: int = 0
     """The number of the last event that was seen, or that had happened before anybody looked."""
     _events: deque[Event] = attrs.field(init=False, factory=lambda: deque[Event](maxlen=MOST_EVENTS))
+    _acts: deque[Event] = attrs.field(init=False, factory=lambda: deque[Event](maxlen=MOST_ACTS))
+    """Those in which something was done about somebody: they are few, and are to be seen for longer."""
     _refusals: deque[Refused] = attrs.field(init=False, factory=lambda: deque[Refused](maxlen=MOST_REFUSALS))
 
     def add(self, events: Iterable[Event | EventsLost]) -> None:
@@ -39,6 +56,8 @@ class Feed:
                 continue  # the gap in the numbers tells of them
             self._events.append(event)
             self._last = event.stamp.seq
+            if is_act(event):
+                self._acts.append(event)
             if isinstance(event, Refused):
                 self._refusals.append(event)
 
@@ -50,6 +69,10 @@ class Feed:
     def lines(self, now: float, *, most: int) -> list[Json]:
         """The last ones."""
         return [_shapes.line(event, now) for event in list(self._events)[-most:]] if most > 0 else []
+
+    def acts(self, now: float, *, most: int) -> list[Json]:
+        """The last ones in which something was done."""
+        return [_shapes.line(event, now) for event in list(self._acts)[-most:]] if most > 0 else []
 
     def lines_since(self, seq: int, now: float) -> list[Json]:
         """Those after that number; of too many the oldest are skipped, and counted."""
@@ -64,6 +87,26 @@ class Feed:
     def refusals(self, now: float) -> list[Json]:
         """Newest first."""
         return [_shapes.refusal(event, now) for event in reversed(self._refusals)]
+
+
+_ACTS = (
+    ReapStarted,
+    Forced,
+    Condemned,
+    LimitChanged,
+    SettingsChanged,
+    SweepHeld,
+    SweeperFailed,
+    RecycleAdvised,
+)
+
+
+def is_act(event: Event) -> bool:
+    """Was something done about somebody? Of cleanups, those that found anybody, or were asked for."""
+    if isinstance(event, CleanedUp):
+        report = event.report
+        return bool(report.reaped or report.failed) or event.trigger is Trigger.REQUEST
+    return isinstance(event, _ACTS)
 
 
 @attrs.define

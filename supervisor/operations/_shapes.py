@@ -163,6 +163,7 @@ def refusal(event: Refused, now: float) -> Json:
     proof = event.refusal
     then = event.stamp.at
     return {
+        "seq": event.stamp.seq,
         "ago": now - then,
         "user": event.user,
         "key": event.key,

@@ -7,8 +7,8 @@ import trio
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from ._access import Guard
-from ._answers import as_json, refused
+from ._access import Access, Guard
+from ._answers import as_json, refused, seen_by
 from ._operations import Operations, Unable
 
 # Pages that are told what happens, at once; one more is refused.
@@ -31,7 +31,7 @@ class Stream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._guard.look(Request(scope, receive))
+            access = await self._guard.look(Request(scope, receive))
             if self._open >= MOST_STREAMS:
                 raise Unable(503, f"{MOST_STREAMS} pages are open already, the limit; close one")
         except Unable as error:
@@ -41,18 +41,18 @@ class Stream:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
-                await self._tell(send)
+                await self._tell(send, access)
         finally:
             self._open -= 1
 
-    async def _tell(self, send: Send) -> None:
+    async def _tell(self, send: Send, access: Access) -> None:
         seen = self._operations.last_event
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-        await _tell_one(send, "overview", await self._operations.overview())
+        await _tell_one(send, "overview", seen_by(access, await self._operations.overview()))
         while True:
             overview = await self._operations.next_overview()
             seen, lines = self._operations.lines_since(seen)
-            await _tell_one(send, "overview", overview)
+            await _tell_one(send, "overview", seen_by(access, overview))
             if lines:
                 await _tell_one(send, "events", lines)
 

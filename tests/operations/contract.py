@@ -96,6 +96,7 @@ SURVEY = plain(
 
 OVERVIEW = plain(
     "at",
+    "access",
     "uptime",
     "pid",
     "version",
@@ -136,6 +137,7 @@ EXPLANATION = plain(
 REFUSALS = {
     "refusals": Each(
         plain(
+            "seq",
             "ago",
             "user",
             "key",

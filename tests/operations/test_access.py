@@ -214,6 +214,11 @@ async def test_whoever_may_look_may_not_act(
     async with site() as here:
         answers = await try_all(here, how(Access.LOOK), HERE)
         assert answers == dict.fromkeys(LOOKS[:-1], 200) | dict.fromkeys(ACTS, 403)
+        looker = Client(operations_app(here.operations, how(Access.LOOK)))
+        assert (await looker.get("overview")).json["access"] == "look"
+        assert (await here.client.get("overview")).json["access"] == "act", (
+            "the overview is made once for both"
+        )
         assert here.supervisor.spec.probing
         assert here.supervisor.own_limits == {}
 

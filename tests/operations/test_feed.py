@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from supervisor import EventsLost, Found, Stamp
+from supervisor import CleanedUp, CleanupReport, EventsLost, Found, LimitChanged, Stamp, Trigger
 from supervisor.alerts import Alert, AlertName
 from supervisor.operations import _monitor
 from supervisor.operations._recent import MOST_ALERTS, MOST_AT_ONCE, MOST_EVENTS, WINDOWS, Alerts, Feed
@@ -51,6 +51,33 @@ def test_of_many_the_last_are_told_and_the_others_counted() -> None:
     assert first == {"skipped": 150}
     assert numbers(lines) == list(range(151, 251))
     assert lines[0]["ago"] == 999.0 - 151
+
+
+def test_what_was_done_is_still_told_when_much_has_happened_since() -> None:
+    feed = Feed()
+    nobody, at = CleanupReport("alice", ()), Stamp(2, 2.0)
+    feed.add([LimitChanged(Stamp(1, 1.0), "alice", 3), CleanedUp(at, nobody, Trigger.REQUEST)])
+    feed.add([CleanedUp(Stamp(3, 3.0), nobody, Trigger.ADMISSION)])  # in vain, as with every refusal
+    feed.add(map(event, range(4, 5_000)))
+    assert 1 not in numbers(feed.lines(0.0, most=10_000))
+    assert numbers(feed.acts(9.0, most=100)) == [1, 2]
+    assert [line["ago"] for line in feed.acts(9.0, most=1)] == [7.0]
+    assert feed.acts(9.0, most=0) == []
+
+
+async def test_a_cleanup_that_found_somebody_is_an_act(autojump_clock: MockClock) -> None:
+    async with site() as here:
+        await Crowd(here.supervisor).add("stuck", 2, WedgedForever, at_work=True)
+        await trio.sleep(60)
+        await here.supervisor.cleanup("alice")
+        await trio.sleep(1)
+        told = (await here.client.get("events", acts=1, last=100)).json["events"]
+        assert [line["event"] for line in told] == [
+            "supervisor.reap.stuck",
+            "supervisor.reap.stuck",
+            "supervisor.cleanup.complete",
+        ]
+        assert all("WedgedForever.work" in line["text"] for line in told[:2])
 
 
 def test_a_page_that_was_away_for_long_is_told_how_many_it_missed() -> None:

@@ -36,7 +36,7 @@ async def test_whoever_is_being_answered_gets_a_moment_for_it(
         async with open_control(operations, path):
             stream = await connect(path, "GET /api/overview")
             await trio.sleep(0.1)
-        assert await read_all(stream) == (200, {"slow": "but sure"})
+        assert await read_all(stream) == (200, {"slow": "but sure", "access": "act"})
 
 
 async def test_a_long_answer_does_not_hold_up_the_end(path: Path) -> None:

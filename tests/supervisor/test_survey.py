@@ -17,7 +17,7 @@ from supervisor import (
     Standing,
     Survey,
 )
-from supervisor._survey import MOST_NAMED, Largest
+from supervisor._survey import MOST_NAMED, MOST_OF_ONE, Largest
 from supervisor.testing import (
     Healthy,
     Shielded,
@@ -115,24 +115,32 @@ async def test_the_condemned_are_named_with_their_cause_the_oldest_first(autojum
 
 
 async def test_of_many_stuck_those_are_named_that_are_stuck_the_longest(autojump_clock: MockClock) -> None:
-    async with opened(MOST_NAMED + 20, sweep_period=NEVER) as (here, _):
-        await Crowd(here, "young").add("stuck", MOST_NAMED + 10, WedgedForever)
-        old = Crowd(here, "old")
-        await old.add("stuck", 7, WedgedForever, at_work=True)
+    async with opened(sweep_period=NEVER) as (here, _):
+        young = [f"young {number}" for number in range(MOST_NAMED)]
+        for user in young:
+            await Crowd(here, user).add("stuck", 1, WedgedForever)
+        await Crowd(here, "old").add("stuck", 7, WedgedForever, at_work=True)
         await trio.sleep(1)
-        for number in range(MOST_NAMED + 10):
-            ref = here.lookup("young", f"stuck-{number}")
+        for user in young:
+            ref = here.lookup(user, "stuck-0")
             assert ref is not None
             await ref.tell(Work())
         await trio.sleep(BUDGET + 1)
         found = await here.survey()
-        assert found.health == {Health.UNRESPONSIVE: MOST_NAMED + 17}
-        assert len(found.stuck) == MOST_NAMED
-        assert [user for user, _ in found.stuck] == ["old"] * 7 + ["young"] * (MOST_NAMED - 7)
-        assert {standing.user: stuck for standing, stuck in found.stuck_users} == {
-            "young": MOST_NAMED + 10,
-            "old": 7,
-        }
+        assert found.health == {Health.UNRESPONSIVE: MOST_NAMED + 7}
+        assert [user for user, _ in found.stuck] == ["old"] * 7 + young[: MOST_NAMED - 7]
+        assert (len(found.stuck_users), found.stuck_users[0][1]) == (MOST_NAMED, 7)
+
+
+async def test_one_user_with_many_stuck_hides_nobody(autojump_clock: MockClock) -> None:
+    async with opened(MOST_NAMED + 20, sweep_period=NEVER) as (here, _):
+        await Crowd(here, "many").add("stuck", MOST_NAMED + 10, WedgedForever, at_work=True)
+        await Crowd(here, "one").add("stuck", 1, WedgedForever, at_work=True)
+        await trio.sleep(BUDGET + 1)
+        found = await here.survey()
+        assert [user for user, _ in found.stuck] == ["many"] * MOST_OF_ONE + ["one"]
+        assert found.health == {Health.UNRESPONSIVE: MOST_NAMED + 11}
+        assert [stuck for _, stuck in found.stuck_users] == [MOST_NAMED + 10, 1]
 
 
 async def test_the_fullest_and_those_with_the_most_stuck_come_first(autojump_clock: MockClock) -> None:

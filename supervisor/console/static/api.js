@@ -15,6 +15,8 @@ export class ApiError extends Error {
 
 export const getHistory = () => get("history");
 export const getEvents = (last) => get("events", { last });
+/** The last in which something was done about somebody: they are kept for longer. */
+export const getActs = (last) => get("events", { last, acts: 1 });
 export const getUsers = ({ search, start, count, atLimit }) =>
   get("users", { search, start, count, ...(atLimit ? { at_limit: 1 } : {}) });
 export const getUser = (name) => get("user", { name });

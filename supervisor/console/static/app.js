@@ -52,6 +52,7 @@ function hear(event, data) {
   if (event === "events") return feed.add(data);
   if (event !== "overview") return;
   connection.heard();
+  document.documentElement.dataset.access = data.access;
   if (isNew) begin(data);
   for (const part of parts) part.see(data);
   last = data;
@@ -65,7 +66,7 @@ function begin({ pid, at, uptime }) {
   process = { pid, began: at - uptime };
   refused.hide();
   byId("main").removeAttribute("data-empty");
-  const missed = [getHistory().then((history) => charts.fill(history)), feed.backfill({ anew })];
+  const missed = [getHistory().then((history) => charts.fill(history)), feed.backfill({ anew }), done.backfill({ anew })];
   for (const asked of missed) asked.catch((error) => complain(error.message));
 }
 

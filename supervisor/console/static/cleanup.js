@@ -10,8 +10,8 @@ const FIRST = "After a dry run, which shows who would go";
 
 export class CleanupPanel {
   #result = el("div.cleanup-result", { hidden: true });
-  #dry = el("button.button", { type: "button", onclick: () => this.#run({ dryRun: true }) }, "Dry run");
-  #clean = el("button.button.act", { type: "button", onclick: () => this.#run({ dryRun: false }) }, "Clean");
+  #dry = el("button.button.acts", { type: "button", onclick: () => this.#run({ dryRun: true }) }, "Dry run");
+  #clean = el("button.button.act.acts", { type: "button", onclick: () => this.#run({ dryRun: false }) }, "Clean");
   #away = el("button.link", { type: "button", hidden: true, onclick: () => this.#putAway() }, "Put away");
   element;
 

@@ -45,7 +45,7 @@ export class Managers {
 
   #makeStop(manager) {
     const onclick = () => this.onStop(manager);
-    return el("button.button.small", { type: "button", "aria-label": `Stop ${plainName(manager.key)}`, onclick }, "Stop");
+    return el("button.button.small.acts", { type: "button", "aria-label": `Stop ${plainName(manager.key)}`, onclick }, "Stop");
   }
 }
 

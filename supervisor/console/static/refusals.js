@@ -11,11 +11,6 @@ import { chip } from "./verdicts.js";
 const MOST_ROWS = 50;
 const MOST_HOLDERS = 50;
 const LATEST = 4;
-// Two reports of one user under one key that differ by less, in seconds, are the same one seen twice.
-const SAME = 0.5;
-
-let nextId = 0;
-
 const NONE_NAMED = "None is named: the process was full, and others' sessions are not this user's business.";
 
 const REASONS = { limit: "at the limit", reap_pending: "slots being freed", process_limit: "process full" };
@@ -28,18 +23,18 @@ export class Refusals {
   #loading = false;
 
   /** Asks again only when there was another one. */
-  see({ counts: { resource_limit_hits: count } }) {
+  see({ pid, counts: { resource_limit_hits: count } }) {
     setText(byId("nav-refusals"), count > 0 ? number(count) : "");
-    if (count !== this.#count && !this.#loading) this.#load(count);
+    if (count !== this.#count && !this.#loading) this.#load(count, pid);
     else this.#show();
   }
 
-  async #load(count) {
+  async #load(count, pid) {
     this.#loading = true;
     try {
       const now = Date.now() / 1000;
       const { refusals } = await getRefusals();
-      this.#known = identified(refusals.map((refusal) => ({ ...refusal, at: now - refusal.ago })), this.#known);
+      this.#known = refusals.map((refusal) => ({ ...refusal, at: now - refusal.ago, id: `${pid} ${refusal.seq}` }));
       this.#count = count;
       setText(byId("refusals-said"), "");
     } catch (error) {
@@ -57,16 +52,6 @@ export class Refusals {
     for (const id of ["refusals-none", "latest-refusals-none"]) byId(id).hidden = refusals.length > 0;
     byId("latest-refusals-more").hidden = refusals.length <= LATEST;
   }
-}
-
-/** The server's list has no ids: whoever was refused at the same moment, but for the clock's jitter, is the same. */
-export function identified(refusals, known) {
-  const left = [...known];
-  return refusals.map((refusal) => {
-    const place = left.findIndex((old) => old.user === refusal.user && old.key === refusal.key && Math.abs(old.at - refusal.at) < SAME);
-    const [old] = place < 0 ? [] : left.splice(place, 1);
-    return { ...refusal, at: old?.at ?? refusal.at, id: old?.id ?? nextId++ };
-  });
 }
 
 const updateAgo = (node, { at }) => setText(node.querySelector(".ago"), ago(Date.now() / 1000 - at));

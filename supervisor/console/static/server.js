@@ -32,7 +32,9 @@ export class Server {
     setText(byId("uptime"), duration(overview.uptime));
     setText(byId("sweeps"), overview.sweep_period === null ? "off" : `every ${duration(overview.sweep_period)}`);
     setText(byId("process"), slots(overview));
-    setText(byId("version"), `${`trouper ${overview.version}`.trim()}, pid ${overview.pid}`);
+    const may = overview.access === "look" ? " · you may look, not act" : "";
+    setText(byId("version"), `${`trouper ${overview.version}`.trim()}, pid ${overview.pid}${may}`);
+    this.#probing.disabled = overview.access === "look";
     setAttribute(this.#probing, "aria-checked", String(overview.probing));
     setText(this.#probing.querySelector(".switch-word"), overview.probing ? "on" : "off");
     this.#tellProblems([...new Set([...overview.live.problems, ...overview.ready.problems])]);
