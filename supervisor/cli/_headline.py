@@ -104,7 +104,8 @@ def _verdicts(survey: Survey | None, width: int) -> list[Text]:
 
 
 def _verdict(verdict: str, number: int) -> tuple[Text, str]:
-    return text(f"{number:,} {verdict}", STYLES.get(verdict, "")), "   "
+    why = " (the loop stood still: they are judged anew)" if verdict == "unknown" else ""
+    return text(f"{number:,} {verdict}{why}", STYLES.get(verdict, "")), "   "
 
 
 def _bar(ranked: list[tuple[str, int]], width: int) -> Text:

@@ -79,6 +79,8 @@ def test_what_is_not_well_is_said() -> None:
 
 def test_an_old_survey_says_so() -> None:
     assert lines(seen(overview(survey=survey(ago=12.0))))[5] == "10 healthy   as of 12 s ago"
+    stalled = lines(seen(overview(survey=survey(health={"healthy": 8, "unknown": 2}))))[5]
+    assert stalled == "8 healthy   2 unknown (the loop stood still: they are judged anew)"
 
 
 def test_where_nobody_answers_any_more_that_is_what_one_reads_first() -> None:
