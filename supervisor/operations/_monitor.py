@@ -42,6 +42,7 @@ class Monitor:
         self.survey: Survey | None = None
         """The last one; None where nobody has looked for long."""
         self.sampled_at = trio.current_time()
+        self.trends.add(Sample(self.sampled_at, supervisor.counts(), 0.0))  # what comes now counts
         self._supervisor = supervisor
         self._looked_at = float("-inf")
         self._surveyed = trio.Event()

@@ -107,7 +107,7 @@ async def test_the_numbers_are_those_of_the_supervisor(autojump_clock: MockClock
         assert counts["average_managers_per_user"] == 4.0
         assert counts["stages"]["garbage"]["runs"] == numbers.stages[Stage.GARBAGE].runs
         assert counts["spawned"]["counts"] == list(numbers.spawned.counts)
-        assert facts["rates"]["managers_created"] == 4, "one came before the first sample"
+        assert facts["rates"]["managers_created"] == 5
         assert facts["at_limit"] == {
             "total": 1,
             "users": [{"user": "alice", "held": 4, "limit": 4, "condemned": 1, "waiting": 0}],
@@ -185,10 +185,10 @@ async def test_the_history_has_a_point_a_second_and_ends_now(autojump_clock: Moc
         assert history["step"] == 1.0
         assert history["ends_ago"] == pytest.approx(0.5)
         series = history["series"]
-        assert {len(points) for points in series.values()} == {20}
-        assert series["managers"] == [0] * 10 + [3] * 10
-        assert series["created"] == [0] * 10 + [3] + [0] * 9
-        assert series["spawn_p99"] == [None] * 10 + [0.0001] + [None] * 9
+        assert {len(points) for points in series.values()} == {21}, "the first is of its beginning"
+        assert series["managers"] == [0] * 11 + [3] * 10
+        assert series["created"] == [0] * 11 + [3] + [0] * 9
+        assert series["spawn_p99"] == [None] * 11 + [0.0001] + [None] * 9
 
 
 async def test_the_history_is_ten_minutes_long(autojump_clock: MockClock) -> None:
