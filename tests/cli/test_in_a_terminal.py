@@ -37,6 +37,15 @@ SSE = {"Content-Type": "text/event-stream"}
 ENTER, LEAVE = "\x1b[?1049h", "\x1b[?1049l"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def interruptible() -> Generator[None]:
+    """Whoever runs these tests in the background of a shell has Ctrl-C ignored, and so would our commands."""
+    before = signal.getsignal(signal.SIGINT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @attrs.define(eq=False)
 class Terminal:
     """A command on a terminal of its own."""
@@ -139,9 +148,7 @@ def test_top_goes_on_when_the_supervisor_ends_and_says_so(tmp_path: Path) -> Non
 
 
 def test_events_are_followed_each_once_until_one_has_seen_enough(server: Server) -> None:
-    words = [sys.executable, "-W", "error", "-m", "supervisor", "events", "--follow", "--json", "--last", "3"]
-    environ = os.environ | {"TROUPER_SOCKET": server.socket}
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environ) as following:
+    with running("events", "--follow", "--json", "--last", "3", "--socket", server.socket) as following:
         told = lines_of(following)
         seen = [json.loads(told.get(timeout=PATIENCE)) for _ in range(3)]
         server.spawn("fay", "phone")
@@ -154,16 +161,28 @@ def test_events_are_followed_each_once_until_one_has_seen_enough(server: Server)
 
 
 def test_whoever_follows_is_told_that_the_supervisor_has_ended(tmp_path: Path) -> None:
-    with open_server(tmp_path) as mine:
-        words = [sys.executable, "-m", "supervisor", "events", "--follow", "--socket", mine.socket]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(words, stdout=pipe, stderr=pipe, text=True, cwd=ROOT) as following:
-            lines_of(following).get(timeout=PATIENCE)
-            assert mine.process.stdin is not None
-            mine.process.stdin.close()
-            assert following.wait(PATIENCE) == 2
-            assert following.stderr is not None
-            assert following.stderr.read().startswith(f"trouper: {mine.socket} went away: ")
+    with (
+        open_server(tmp_path) as mine,
+        running("events", "--follow", "--socket", mine.socket) as following,
+    ):
+        lines_of(following).get(timeout=PATIENCE)
+        assert mine.process.stdin is not None
+        mine.process.stdin.close()
+        assert following.wait(PATIENCE) == 2
+        assert following.stderr is not None
+        assert following.stderr.read().startswith(f"trouper: {mine.socket} went away: ")
+
+
+@contextmanager
+def running(*words: str) -> Generator[subprocess.Popen[str]]:
+    """The command, for as long as the block lasts at most."""
+    command = [sys.executable, "-W", "error", "-m", "supervisor", *words]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=ROOT) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def lines_of(process: subprocess.Popen[str]) -> Queue[str]:
