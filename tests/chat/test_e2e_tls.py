@@ -127,11 +127,12 @@ def test_what_it_prints_has_the_s(tmp_path: Path, files: tuple[Path, Path, trust
     command += ["--http-port", "0", "--ws-port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        said = [next(process.stdout) for _ in range(4)]
+        said = [next(process.stdout) for _ in range(5)]
         process.terminate()
     ports = json.loads(said[-1])
     assert f"https://127.0.0.1:{ports['http']}/" in said[0]
     assert f"wss://127.0.0.1:{ports['ws']}/ws" in said[1]
+    assert f"https://127.0.0.1:{ports['http']}/console/" in said[2]
 
 
 @pytest.mark.parametrize("alone", ["--certfile", "--keyfile"])
