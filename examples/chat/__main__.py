@@ -66,6 +66,7 @@ def main(change: Callable[[ChatSpec], ChatSpec] = lambda spec: spec) -> int:
 def _serve(spec: ChatSpec) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     problem = ""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # who asks too early, or too late, ends nothing
     collect_less()
     try:
         trio.run(_run, spec, restrict_keyboard_interrupt_to_checkpoints=True)
@@ -94,17 +95,19 @@ async def _run(spec: ChatSpec) -> None:
     SIGUSR1 prints where every task and thread is.
     """
     with ExitStack() as until_ended:
-        async with trio.open_nursery() as nursery:
-            running: Running = await nursery.start(serve_chat, spec)
-            running.supervisor.background.start_soon(feed_systemd, running.supervisor, os.environ)
-            await nursery.start(dump_on_signal)
-            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                _announce(running)
-                async for _ in signals:
-                    break
-            # The supervisor has one for its own end; this one counts the servers' and the history's too.
-            until_ended.enter_context(dead_man_switch(DEAD_MAN))
-            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as watching:
+            await watching.start(dump_on_signal)  # an end that hangs is when one wants to know
+            async with trio.open_nursery() as nursery:
+                running: Running = await nursery.start(serve_chat, spec)
+                running.supervisor.background.start_soon(feed_systemd, running.supervisor, os.environ)
+                with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                    _announce(running)
+                    async for _ in signals:
+                        break
+                # The supervisor has one for its own end; this one counts the servers' and the history's too.
+                until_ended.enter_context(dead_man_switch(DEAD_MAN))
+                nursery.cancel_scope.cancel()
+            watching.cancel_scope.cancel()
 
 
 def _announce(running: Running) -> None:

@@ -145,23 +145,33 @@ async def serve_chat(
     *,
     task_status: trio.TaskStatus[Running] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve until cancelled; then tell the clients, stop every session, and commit what was said."""
+    """Serve until cancelled; then tell the clients, stop every session, and commit what was said.
+
+    The page, and with it the console and `/readyz`, answers until all that is over: an end that takes
+    long is to be seen.
+    """
     with _listening_on(spec.http_port, option="--http-port"):
         page_socket = _listen(spec.http_port)
     http_port: int = page_socket.getsockname()[1]
     page_urls = _urls("http", http_port, spec.tls)
     with closing(page_socket):
-        async with (
-            open_chat(spec) as chat,
-            _operated(chat.supervisor, spec) as operations,
-            trio.open_nursery() as nursery,
-        ):
-            with _listening_on(spec.ws_port, option="--ws-port"):
-                ws_port = await nursery.start(_serve_websocket, chat, spec, page_urls)
-            ws_url = f"{_urls('ws', ws_port, spec.tls)[0]}{spec.websocket.path}"
-            page = Page(operations, chat.edge.logins, chat.edge.refusals, spec.limits, ws_url)
-            await nursery.start(_serve_page, page, page_socket, spec.tls)
-            task_status.started(Running(http_port, ws_port, f"{page_urls[0]}/", ws_url, chat.supervisor))
+        async with trio.open_nursery() as outer:
+            until_over = trio.CancelScope(shield=True)
+            try:
+                async with (
+                    open_chat(spec) as chat,
+                    _operated(chat.supervisor, spec) as operations,
+                    trio.open_nursery() as nursery,
+                ):
+                    with _listening_on(spec.ws_port, option="--ws-port"):
+                        ws_port = await nursery.start(_serve_websocket, chat, spec, page_urls)
+                    ws_url = f"{_urls('ws', ws_port, spec.tls)[0]}{spec.websocket.path}"
+                    page = Page(operations, chat.edge.logins, chat.edge.refusals, spec.limits, ws_url)
+                    await outer.start(_serve_page, page, page_socket, spec.tls, until_over)
+                    page_url = f"{page_urls[0]}/"
+                    task_status.started(Running(http_port, ws_port, page_url, ws_url, chat.supervisor))
+            finally:
+                until_over.cancel()
 
 
 @asynccontextmanager
@@ -222,7 +232,12 @@ def _listen(port: int) -> socket.socket:
 
 
 async def _serve_page(
-    page: Page, listening: socket.socket, tls: Tls | None, *, task_status: trio.TaskStatus[None]
+    page: Page,
+    listening: socket.socket,
+    tls: Tls | None,
+    until_over: trio.CancelScope,
+    *,
+    task_status: trio.TaskStatus[None],
 ) -> None:
     config = hypercorn.config.Config()
     config.bind = [f"fd://{listening.detach()}"]  # it is Hypercorn's from here on
@@ -231,8 +246,9 @@ async def _serve_page(
     if tls is not None:
         config.certfile, config.keyfile = str(tls.certfile), str(tls.keyfile)
         config.ssl_handshake_timeout = _TLS_HANDSHAKE
-    async with trio.open_nursery() as nursery:
-        # Starlette's and Hypercorn's types of ASGI differ, though in words only.
-        serve = partial(cast("Any", hypercorn.trio).serve, page.app(), config, mode="asgi")
-        await nursery.start(serve)
-        task_status.started()
+    # Starlette's and Hypercorn's types of ASGI differ, though in words only.
+    serve = partial(cast("Any", hypercorn.trio).serve, page.app(), config, mode="asgi")
+    with until_over:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(serve)
+            task_status.started()

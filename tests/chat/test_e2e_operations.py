@@ -117,6 +117,22 @@ def test_a_signal_prints_where_everybody_is(serve: Serve) -> None:
         client.until("pong")
 
 
+def test_an_end_that_takes_its_time_is_to_be_seen(serve: Serve) -> None:
+    server = serve()
+    token = TOKENS.issue("fred")
+    with peer(server.ws, "fred", "tab-1") as client:
+        client.until("welcome")
+        assert request(server.http, "POST", "/wedge", token=token, session="tab-1")[0] == 204
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(
+            lambda: get(server, "/readyz") == (503, "text/plain", "shutting down\n"), "it is not ready"
+        )
+        assert get(server, "/livez")[0] == 200
+        server.process.send_signal(signal.SIGUSR1)
+        wait_until(lambda: "1 x fred/tab-1#1" in server.said, "who holds it up is told")
+    assert server.process.wait(PATIENCE) == 0
+
+
 @pytest.mark.parametrize("path", ["/console/", "/livez", "/metrics"])
 def test_operators_pages_are_kept_by_nobody(site: Server, path: str) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{site.http}{path}", timeout=PATIENCE) as answer:
