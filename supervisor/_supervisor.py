@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -255,18 +255,20 @@ class Supervisor:
         stands = self.explain(user)
         return UserSnapshot(user, stands.limit, 0, 0, stands.threads, (), ())
 
-    async def survey(self, *, share: float = SURVEY_SHARE) -> Survey:
-        """How everybody stands, in numbers and the worst by name, however many there are.
+    async def survey(self, *, users: Iterable[str] | None = None, share: float = SURVEY_SHARE) -> Survey:
+        """How everybody stands, or these users, in numbers and the worst by name, however many there are.
 
         It looks at them in slices of a millisecond, users at their limit first, and rests in between,
-        so that it takes `share` of the event loop: 100,000 managers take it about 20 seconds.
+        so that it takes `share` of the event loop: 100,000 managers take it half a minute or so.
         """
         if not 0 < share <= 1:
             raise ValueError(
                 f"share must be a part of the event loop, more than 0 and at most 1, not {share!r}"
             )
-        first = (here for user in self.users_at_limit if (here := self._users.get(user)) is not None)
-        return await survey(dict.fromkeys((*first, *self._users.values())), share=share)
+        first = self.users_at_limit if users is None else users
+        here = {user: self._users[user] for user in first if user in self._users}
+        everybody = here if users is not None else here | self._users
+        return await survey(list(everybody.values()), share=share)
 
     @property
     def users(self) -> tuple[str, ...]:

@@ -46,8 +46,11 @@ def _all_at_once(client: Client, options: argparse.Namespace) -> Report:
 def _staged(client: Client, options: argparse.Namespace) -> Report:
     """Each stage is asked for when the one before is done: so one sees where it takes long."""
     reports: list[Report] = []
+    steps = STAGES[: STAGES.index(options.until) + 1]
+    if options.until == "evict":  # it may be refused: then nobody has been touched
+        steps = ("evict",)
     try:
-        for until in STAGES[: STAGES.index(options.until) + 1]:
+        for until in steps:
             reports.append(_clean(client, options, until))
             for stage in reports[-1]["stages"]:
                 if stage["stage"] == until:

@@ -122,9 +122,10 @@ class Users(TypedDict):
     total: int | None
 
 
-class Refusal(TypedDict):
-    """The proof that came with a refusal."""
+class BriefRefusal(TypedDict):
+    """A refusal, without its proof."""
 
+    seq: int
     ago: float
     user: str
     key: str
@@ -135,6 +136,11 @@ class Refusal(TypedDict):
     live: int
     condemned: int
     retry_after: float
+
+
+class Refusal(BriefRefusal):
+    """A refusal with its proof."""
+
     stages: list[Stage]
     holders: list[Holder]
 

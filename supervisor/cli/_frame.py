@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ._contract import Line, Overview, Refusal, Skipped, Survey
+from ._contract import BriefRefusal, Line, Overview, Skipped, Survey
 from ._feed import event_line
 from ._headline import headline
 from ._managers import stuck_groups
@@ -30,7 +30,7 @@ class Seen:
     overview: Overview
     events: Sequence[Line | Skipped]
     """Oldest first."""
-    refusals: Sequence[Refusal]
+    refusals: Sequence[BriefRefusal]
     """Newest first."""
     at: datetime
     """The time of day here."""

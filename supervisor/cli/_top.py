@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 
 from ._client import Client, connected, reach, surveyed
-from ._contract import Overview, Refusal
+from ._contract import BriefRefusal, Overview
 from ._failure import DONE, CommandFailed
 from ._frame import Seen, frame
 from ._keys import keyboard
@@ -72,7 +72,7 @@ class _Look:
 
     _client: Client
     _refused: int = attrs.field(init=False, default=-1)
-    _refusals: list[Refusal] = attrs.field(init=False, factory=list[Refusal])
+    _refusals: list[BriefRefusal] = attrs.field(init=False, factory=list[BriefRefusal])
     _asked_at: float = attrs.field(init=False, default=0.0)
 
     @property
@@ -84,11 +84,11 @@ class _Look:
         news = self._client.get("events", last=EVENTS)["events"]
         hits: int = overview["counts"]["resource_limit_hits"]
         if hits != self._refused:
-            self._refusals = self._client.get("refusals")["refusals"]
+            self._refusals = self._client.get("refusals", brief=1)["refusals"]
             self._refused, self._asked_at = hits, time.monotonic()
         now = datetime.now()
         return Seen(overview, news, self._aged(), now, str(self.where))
 
-    def _aged(self) -> list[Refusal]:
+    def _aged(self) -> list[BriefRefusal]:
         since = time.monotonic() - self._asked_at
         return [{**refusal, "ago": refusal["ago"] + since} for refusal in self._refusals]

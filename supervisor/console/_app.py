@@ -70,7 +70,7 @@ class _Page:
     async def show(self, request: Request) -> Response:
         answer = self._authorize(request)
         access = await answer if inspect.isawaitable(answer) else answer
-        return HTMLResponse(self._html, 403 if access is Access.NONE else 200)
+        return HTMLResponse(self._html, 200 if access in (Access.LOOK, Access.ACT) else 403)
 
 
 @attrs.frozen

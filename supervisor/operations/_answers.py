@@ -20,7 +20,7 @@ T = TypeVar("T")
 LONGEST_BODY = 100_000
 
 # Numbers of a query have fewer digits.
-_DIGITS = 10
+_DIGITS = 16
 
 
 def as_json(facts: object) -> str:

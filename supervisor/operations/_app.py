@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Annotated
 
 import attrs
 import msgspec
@@ -89,8 +90,12 @@ class _Seen:
         last = number_of(request, "last", 200, most=MOST_LINES)
         return answer(self._operations.events(last, acts=request.query_params.get("acts") == "1"))
 
-    async def refusals(self, _: Request) -> Response:
-        return answer(self._operations.refusals())
+    async def refusals(self, request: Request) -> Response:
+        if "seq" in request.query_params:
+            return answer(self._operations.refusal(number_of(request, "seq", 0)))
+        since = number_of(request, "since", 0)
+        brief = request.query_params.get("brief") == "1"
+        return answer(self._operations.refusals(since=since, brief=brief))
 
     async def dump(self, _: Request) -> Response:
         return answer(await self._operations.dump())
@@ -124,7 +129,7 @@ class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    limit: int
+    limit: Annotated[int, msgspec.Meta(le=1_000_000)]
     user: str | None = None
 
 

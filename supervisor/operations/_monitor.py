@@ -23,6 +23,9 @@ CAPACITY = 2_000
 SURVEYS_APART = 2.0
 LOOKS_FOR = 10.0
 
+# Users at their limit who are looked at as often, however long it takes to look at everybody.
+MOST_FIRST = 20
+
 # What the first one takes of the event loop: whoever begins to look is not to wait for long.
 FIRST_SHARE = 0.1
 
@@ -40,7 +43,9 @@ class Monitor:
         self.feed = Feed(supervisor.counts().events)
         self.alerts = Alerts(alert_window)
         self.survey: Survey | None = None
-        """The last one; None where nobody has looked for long."""
+        """The last one of everybody; None where nobody has looked for long."""
+        self.first_survey: Survey | None = None
+        """The last one of those at their limit: with many managers, it is made more often."""
         self.sampled_at = trio.current_time()
         self.trends.add(Sample(self.sampled_at, supervisor.counts(), 0.0))  # what comes now counts
         self._supervisor = supervisor
@@ -52,6 +57,7 @@ class Monitor:
         start = supervisor.background.start_soon
         start(self._sample_for_ever, name="operations: samples")
         start(self._survey_while_watched, name="operations: surveys")
+        start(self._survey_the_first, name="operations: surveys of users at their limit")
         start(self._watch_alerts, thresholds, name="operations: alerts")
 
     # For those who look
@@ -96,6 +102,13 @@ class Monitor:
             await trio.sleep(SURVEYS_APART)
             if trio.current_time() - self._looked_at > LOOKS_FOR:
                 self.survey, self._wanted, self._surveyed = None, trio.Event(), trio.Event()
+
+    async def _survey_the_first(self) -> None:
+        while True:
+            await self._wanted.wait()
+            first = self._supervisor.users_at_limit[:MOST_FIRST]
+            self.first_survey = await self._supervisor.survey(users=first, share=FIRST_SHARE)
+            await trio.sleep(SURVEYS_APART)
 
     async def _watch_alerts(self, thresholds: Thresholds | None) -> None:
         window = self.alerts.window

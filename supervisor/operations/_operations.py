@@ -92,7 +92,7 @@ class Operations:
             "counts": _shapes.counts(supervisor.counts()),
             "rates": self._monitor.trends.rates(),
             "spawn": self._monitor.trends.spawns(),
-            "survey": None if survey is None else _shapes.survey(survey, now),
+            "survey": None if survey is None else _shapes.survey(survey, self._monitor.first_survey, now),
             "at_limit": {"total": len(at_limit), "users": self._standings(at_limit[:MOST_AT_LIMIT])},
             "alerts": self._monitor.alerts.shown(now),
         }
@@ -111,9 +111,16 @@ class Operations:
         feed, now = self._monitor.feed, trio.current_time()
         return {"events": feed.acts(now, most=last) if acts else feed.lines(now, most=last)}
 
-    def refusals(self) -> Json:
-        """The last refusals with their whole proofs, newest first."""
-        return {"refusals": self._monitor.feed.refusals(trio.current_time())}
+    def refusals(self, *, since: int = 0, brief: bool = False) -> Json:
+        """The refusals after that number, newest first; brief ones without their proofs."""
+        return {"refusals": self._monitor.feed.refusals(trio.current_time(), since=since, brief=brief)}
+
+    def refusal(self, seq: int) -> Json:
+        """One refusal with its whole proof. Raises Unable: it is too old."""
+        found = self._monitor.feed.refusal(seq, trio.current_time())
+        if found is None:
+            raise Unable(404, "that refusal is too old: it is not kept any more")
+        return found
 
     async def next_overview(self) -> Json:
         """The overview, as soon as there is a new one: within a second."""
@@ -178,10 +185,15 @@ class Operations:
         for _, ref in refs:
             ref.stop()
         ended: list[Json] = []
+
+        async def see_out(holder: Holder, ref: ActorRef[Any]) -> None:
+            how = await ref.wait_stopped()
+            ended.append({"key": holder.key, "incarnation": holder.incarnation, "exit": str(how)})
+
         with trio.move_on_after(ENDING):
-            for holder, ref in refs:
-                how = await ref.wait_stopped()
-                ended.append({"key": holder.key, "incarnation": holder.incarnation, "exit": str(how)})
+            async with trio.open_nursery() as nursery:
+                for holder, ref in refs:
+                    nursery.start_soon(see_out, holder, ref)
         condemned = {holder.incarnation for holder in self.supervisor.explain(user).condemned}
         run_on = sum(one["incarnation"] in condemned for one in ended)
         return {"stopped": len(refs), "ended": ended, "condemned": run_on}

@@ -7,21 +7,7 @@ from collections.abc import Iterable
 
 import attrs
 
-from supervisor import (
-    CleanedUp,
-    Condemned,
-    Event,
-    EventsLost,
-    Forced,
-    LimitChanged,
-    ReapStarted,
-    RecycleAdvised,
-    Refused,
-    SettingsChanged,
-    SweeperFailed,
-    SweepHeld,
-    Trigger,
-)
+from supervisor import Event, EventsLost, Refused
 from supervisor.alerts import Alert, AlertName
 
 from . import _shapes
@@ -56,7 +42,7 @@ class Feed:
                 continue  # the gap in the numbers tells of them
             self._events.append(event)
             self._last = event.stamp.seq
-            if is_act(event):
+            if _shapes.is_act(event):
                 self._acts.append(event)
             if isinstance(event, Refused):
                 self._refusals.append(event)
@@ -84,29 +70,15 @@ class Feed:
         told = [_shapes.line(event, now) for event in newest]
         return [{"skipped": skipped}, *told] if skipped else told
 
-    def refusals(self, now: float) -> list[Json]:
-        """Newest first."""
-        return [_shapes.refusal(event, now) for event in reversed(self._refusals)]
+    def refusals(self, now: float, *, since: int, brief: bool) -> list[Json]:
+        """Those after that number, newest first; brief ones without their proofs, which are long."""
+        newer = [event for event in reversed(self._refusals) if event.stamp.seq > since]
+        return [_shapes.refusal(event, now, brief=brief) for event in newer]
 
-
-_ACTS = (
-    ReapStarted,
-    Forced,
-    Condemned,
-    LimitChanged,
-    SettingsChanged,
-    SweepHeld,
-    SweeperFailed,
-    RecycleAdvised,
-)
-
-
-def is_act(event: Event) -> bool:
-    """Was something done about somebody? Of cleanups, those that found anybody, or were asked for."""
-    if isinstance(event, CleanedUp):
-        report = event.report
-        return bool(report.reaped or report.failed) or event.trigger is Trigger.REQUEST
-    return isinstance(event, _ACTS)
+    def refusal(self, seq: int, now: float) -> Json | None:
+        """The one of that number; None: it is too old, or none."""
+        found = (event for event in self._refusals if event.stamp.seq == seq)
+        return next((_shapes.refusal(event, now, brief=False) for event in found), None)
 
 
 @attrs.define

@@ -15,24 +15,39 @@ import attrs
 
 from supervisor import (
     BOUNDS,
+    CleanedUp,
     CleanupReport,
+    Condemned,
     Counts,
     Event,
     EventsLost,
     Explanation,
     Finding,
+    Forced,
     Histogram,
     Holder,
+    LimitChanged,
+    ReapStarted,
+    RecycleAdvised,
     Refused,
+    SettingsChanged,
     Stage,
     StageCounts,
     StageReport,
     Standing,
     Survey,
+    SweeperFailed,
+    SweepHeld,
 )
 from supervisor._log_lines import entry_of
+from supervisor._survey import MOST_NAMED
 
 Json: TypeAlias = dict[str, Any]
+Stuck: TypeAlias = tuple[tuple[str, Holder], ...]
+StuckUsers: TypeAlias = tuple[tuple[Standing, int], ...]
+
+# Managers of one user that are told one by one.
+MOST_MANAGERS = 500
 
 # Of one list of a report so many are named; how many there are stands beside it.
 MOST_FINDINGS = 200
@@ -80,28 +95,39 @@ def explanation(stands: Explanation, now: float, *, here: bool, own_limit: bool)
         "waiting": stands.waiting,
         "threads": stands.threads,
         "would_admit": stands.would_admit,
-        "managers": [manager(stands.user, holder, now) for holder in stands.holders],
-        "condemned": [manager(stands.user, holder, now) for holder in stands.condemned],
+        "managers": [manager(stands.user, holder, now) for holder in stands.holders[:MOST_MANAGERS]],
+        "condemned": [manager(stands.user, holder, now) for holder in stands.condemned[:MOST_MANAGERS]],
         "dry_run": report(stands.dry_run),
     }
 
 
-def survey(found: Survey, now: float) -> Json:
-    """How everybody stood."""
+def survey(found: Survey, first: Survey | None, now: float) -> Json:
+    """How everybody stood; and, from a later survey, those at their limit, who are looked at more often."""
+    stuck, stuck_users = found.stuck, found.stuck_users
+    if first is not None and first.at > found.at:
+        stuck, stuck_users = _with_first(found, first)
     return {
         "ago": now - found.at,
         "took": found.took,
         "users": found.users,
         "managers": found.managers,
         "health": {health.value: number for health, number in found.health.items()},
-        "stuck": [manager(who, holder, found.at) for who, holder in found.stuck],
+        "stuck": [manager(who, holder, found.at) for who, holder in stuck],
         "condemned": [manager(who, holder, found.at) for who, holder in found.condemned],
         "stuck_users": [
-            {"user": whose.user, "stuck": stuck, "held": whose.slots_held, "limit": whose.limit}
-            for whose, stuck in found.stuck_users
+            {"user": whose.user, "stuck": number, "held": whose.slots_held, "limit": whose.limit}
+            for whose, number in stuck_users
         ],
         "fullest": [user(whose) for whose in found.fullest],
     }
+
+
+def _with_first(found: Survey, first: Survey) -> tuple[Stuck, StuckUsers]:
+    """Those who are stuck, by the later look at each."""
+    seen = {whose.user for whose in first.fullest}
+    stuck = (*first.stuck, *(one for one in found.stuck if one[0] not in seen))
+    users = (*first.stuck_users, *(one for one in found.stuck_users if one[0].user not in seen))
+    return stuck[:MOST_NAMED], users[:MOST_NAMED]
 
 
 def report(done: CleanupReport) -> Json:
@@ -158,11 +184,10 @@ def _finding(found: Finding) -> Json:
     }
 
 
-def refusal(event: Refused, now: float) -> Json:
-    """A refusal with its whole proof, as of when it was given."""
-    proof = event.refusal
-    then = event.stamp.at
-    return {
+def refusal(event: Refused, now: float, *, brief: bool) -> Json:
+    """A refusal; with its whole proof, as of when it was given, unless it is to be brief."""
+    proof, then = event.refusal, event.stamp.at
+    facts: Json = {
         "seq": event.stamp.seq,
         "ago": now - then,
         "user": event.user,
@@ -174,11 +199,33 @@ def refusal(event: Refused, now: float) -> Json:
         "live": proof.live,
         "condemned": proof.condemned,
         "retry_after": proof.retry_after,
-        "stages": [_stage(stage) for stage in proof.stages],
-        "holders": [
-            manager(event.user, holder, then) | {"kept": list(holder.kept)} for holder in proof.holders
-        ],
     }
+    if brief:
+        return facts
+    holders = [
+        manager(event.user, holder, then) | {"kept": list(holder.kept)}
+        for holder in proof.holders[:MOST_FINDINGS]
+    ]
+    return facts | {"stages": [_stage(stage) for stage in proof.stages], "holders": holders}
+
+
+_ACTS = (
+    ReapStarted,
+    Forced,
+    Condemned,
+    LimitChanged,
+    SettingsChanged,
+    SweepHeld,
+    SweeperFailed,
+    RecycleAdvised,
+)
+
+
+def is_act(event: Event) -> bool:
+    """Was something done about somebody? Of cleanups, those that found anybody."""
+    if isinstance(event, CleanedUp):
+        return bool(event.report.reaped or event.report.failed)
+    return isinstance(event, _ACTS)
 
 
 def line(event: Event | EventsLost, now: float) -> Json:
@@ -196,6 +243,7 @@ def line(event: Event | EventsLost, now: float) -> Json:
         "user": facts.get("user"),
         "key": facts.get("key"),
         "incarnation": facts.get("incarnation"),
+        "act": is_act(event),
     }
 
 

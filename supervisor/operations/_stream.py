@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import attrs
 import trio
 from starlette.requests import Request
@@ -31,7 +33,8 @@ class Stream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            access = await self._guard.look(Request(scope, receive))
+            request = Request(scope, receive)
+            access = await self._guard.look(request)
             if self._open >= MOST_STREAMS:
                 raise Unable(503, f"{MOST_STREAMS} pages are open already, the limit; close one")
         except Unable as error:
@@ -41,16 +44,19 @@ class Stream:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(_until_gone, receive, nursery.cancel_scope)
-                await self._tell(send, access)
+                with suppress(Unable):  # whose access ends while he looks
+                    await self._tell(send, request, access)
+                nursery.cancel_scope.cancel()
         finally:
             self._open -= 1
 
-    async def _tell(self, send: Send, access: Access) -> None:
+    async def _tell(self, send: Send, request: Request, access: Access) -> None:
         seen = self._operations.last_event
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         await _tell_one(send, "overview", seen_by(access, await self._operations.overview()))
         while True:
             overview = await self._operations.next_overview()
+            access = await self._guard.look(request)
             seen, lines = self._operations.lines_since(seen)
             await _tell_one(send, "overview", seen_by(access, overview))
             if lines:

@@ -125,6 +125,7 @@ def alert(name: str = "TrouperUsersAtLimit", **others: Any) -> Alert:
 def refusal(key: str = "more", **others: Any) -> Refusal:
     holder: Holder = {**manager("tab-0"), "kept": ["liveness: healthy"]}
     plain: Refusal = {
+        "seq": 7,
         "ago": 5.0,
         "user": "ann",
         "key": key,

@@ -148,13 +148,15 @@ def test_cleanup_as_json_is_one_report(ask: Run, server: Server) -> None:
     assert [stage["stage"] for stage in said.facts["stages"]] == ["garbage", "liveness"]
 
 
-def test_of_a_cleanup_that_is_refused_half_way_what_was_done_is_told(ask: Run, server: Server) -> None:
+def test_a_cleanup_that_is_refused_touches_nobody(ask: Run, server: Server) -> None:
     server.spawn("eve", "phone", "wedged")
     time.sleep(PROVEN)
     said = ask("cleanup", "--user", "eve", "--until", "evict")
     assert said.status == 1
-    assert "eve: 1 removed, 0 kept, 0 failed" in said.out
+    assert said.out == ""
     assert said.err.startswith("trouper: no eviction policy")
+    [manager] = ask("explain", "eve", "--json").facts["managers"]
+    assert manager["health"] == "unresponsive"
 
 
 def test_events_are_told_oldest_first_each_once(ask: Run, server: Server) -> None:

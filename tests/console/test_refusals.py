@@ -71,4 +71,4 @@ def test_what_cleanup_did_before_it_refused_is_told(windows: Windows) -> None:
         expect(latest).to_have_count(1)
         expect(latest.get_by_role("link")).to_have_text("ann")
         expect(page.locator("#done-list")).to_contain_text("cleanup done, spawn proceeds: ann, 1 removed")
-        expect(page.locator("#done-list")).to_contain_text("cleanup made no room for ann: 0 removed, 2 kept")
+        expect(page.locator("#done-list")).not_to_contain_text("made no room")  # nothing was done to anybody

@@ -64,7 +64,7 @@ STAGE = plain(
     failed=Each(FINDING),
 )
 REPORT = plain("user", "dry_run", "summary", "reaped", "kept", "failed", stages=Each(STAGE))
-LINE = plain("seq", "ago", "event", "level", "text", "user", "key", "incarnation")
+LINE = plain("seq", "ago", "event", "level", "text", "user", "key", "incarnation", "act")
 FIT = plain("ok", problems=Each(ANY))
 HISTOGRAM = plain("sum", "count", bounds=Each(ANY), counts=Each(ANY))
 STAGE_COUNTS = plain("runs", "reaped", "kept", "failed", "seconds")

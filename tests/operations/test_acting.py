@@ -154,6 +154,15 @@ async def test_one_that_ignores_it_is_told_to_run_on(autojump_clock: MockClock) 
         assert answer.error.startswith("it is condemned")
 
 
+async def test_who_ends_late_does_not_hide_who_has_ended(autojump_clock: MockClock) -> None:
+    async with site() as here:
+        await Crowd(here.supervisor).add("slow", 1, WedgedForever, at_work=True, stop_grace=60.0)
+        await Crowd(here.supervisor).add("tab", 2)
+        told = (await here.client.post("stop", {"user": "alice"})).json
+        assert told["stopped"] == 3
+        assert sorted(one["key"] for one in told["ended"]) == ["tab-0", "tab-1"]
+
+
 async def test_a_stop_is_waited_for_but_not_for_ever(autojump_clock: MockClock) -> None:
     async with site() as here:
         await Crowd(here.supervisor).add("slow", 1, WedgedForever, at_work=True, stop_grace=100.0)

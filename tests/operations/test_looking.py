@@ -6,6 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from supervisor import SpawnRefused
 from supervisor.testing import WedgedForever
 from tests.supervisor.harness import BUDGET, Crowd
 
@@ -198,3 +199,23 @@ async def test_refusals_are_told_with_their_proof_newest_first(autojump_clock: M
                 assert holder["health"] == "busy"
                 assert holder["until_in"] == pytest.approx(BUDGET - 1, abs=0.2), "as of the refusal"
                 assert [why.split(":")[0] for why in holder["kept"]] == ["garbage", "liveness"]
+
+
+async def test_refusals_are_told_briefly_since_a_number_and_each_with_its_proof(
+    autojump_clock: MockClock,
+) -> None:
+    async with site(1) as here:
+        crowd = Crowd(here.supervisor)
+        await crowd.add("tab", 1)
+        for key in ("one", "two"):
+            with pytest.raises(SpawnRefused):
+                await crowd.get(key)
+        await trio.sleep(1)
+        whole = (await here.client.get("refusals")).json["refusals"]
+        assert [refusal["key"] for refusal in whole] == ["two", "one"]
+        brief = (await here.client.get("refusals", brief=1, since=whole[1]["seq"])).json["refusals"]
+        assert [refusal["key"] for refusal in brief] == ["two"]
+        assert not {"stages", "holders"} & brief[0].keys()
+        assert whole[0].keys() - brief[0].keys() == {"stages", "holders"}
+        assert (await here.client.get("refusals", seq=whole[1]["seq"])).json["key"] == "one"
+        assert (await here.client.get("refusals", seq=10**9)).status == 404

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import os
 from functools import partial
+from typing import Any
 
 import pytest
 import trio
@@ -235,3 +236,27 @@ async def test_a_manager_that_left_while_stuck_is_not_seen_any_more(autojump_clo
         await here.client.get("overview")
         await trio.sleep(5)
         assert (await here.client.get("overview")).json["survey"]["health"] == {"healthy": 1}
+
+
+async def test_who_is_stuck_at_the_limit_is_told_however_long_a_survey_of_all_takes(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with site(3) as here:
+        survey = here.supervisor.survey
+
+        async def slowly(**how: Any) -> object:
+            found = await survey(**how)
+            if "users" not in how:
+                await trio.sleep(100)
+            return found
+
+        monkeypatch.setattr(here.supervisor, "survey", slowly)
+        for _ in range(22):  # the first of all is complete then
+            await here.client.get("overview")
+            await trio.sleep(5)
+        await Crowd(here.supervisor).add("stuck", 3, WedgedForever, at_work=True)
+        await trio.sleep(BUDGET + 4)
+        told = (await here.client.get("overview")).json["survey"]
+        assert [one["key"] for one in told["stuck"]] == ["stuck-0", "stuck-1", "stuck-2"]
+        assert told["stuck_users"] == [{"user": "alice", "stuck": 3, "held": 3, "limit": 3}]
+        assert told["health"] == {}, "of everybody together it is the last whole survey that tells"

@@ -87,7 +87,10 @@ def test_so_do_an_explanation_and_a_refusal(user: str, those: list[Holder]) -> N
     proof = Refusal(user, "key", RefusalReason.LIMIT, 3, 3, tuple(those), 0, (stage,), 1.5)
     for facts, kind in (
         (_shapes.explanation(stands, 10.0, here=True, own_limit=False), contract.EXPLANATION),
-        (_shapes.refusal(Refused(Stamp(1, 9.0), user, "key", proof), 10.0), contract.REFUSALS["refusals"].of),
+        (
+            _shapes.refusal(Refused(Stamp(1, 9.0), user, "key", proof), 10.0, brief=False),
+            contract.REFUSALS["refusals"].of,
+        ),
     ):
         text = as_json(facts)
         assert text.isascii()
@@ -179,7 +182,7 @@ def test_a_survey_is_told_as_of_when_it_was_made() -> None:
     found = Survey(
         10.0, 0.5, 1, 2, {Health.UNRESPONSIVE: 2}, (("alice", holder),), (), ((standing, 2),), (standing,)
     )
-    facts = _shapes.survey(found, 17.0)
+    facts = _shapes.survey(found, None, 17.0)
     assert contract.mistakes(facts, contract.SURVEY) == []
     assert (facts["ago"], facts["stuck"][0]["phase_for"], facts["stuck"][0]["until_in"]) == (7.0, 6.0, 10.0)
     assert facts["health"] == {"unresponsive": 2}

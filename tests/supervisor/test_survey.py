@@ -194,3 +194,13 @@ def test_the_largest_are_kept_and_of_equal_ones_the_first(seed: int, length: int
     assert made <= len(sizes)
     if sizes and sizes == sorted(sizes, reverse=True):
         assert made == len(naive), "what is not kept is not made"
+
+
+async def test_some_users_can_be_looked_at_alone(autojump_clock: MockClock) -> None:
+    async with opened(sweep_period=NEVER) as (here, _):
+        for user in ("alice", "bob", "carol"):
+            await Crowd(here, user).add("tab", 2)
+        found = await here.survey(users=["bob", "nobody"])
+        assert (found.users, found.managers) == (1, 2)
+        assert [standing.user for standing in found.fullest] == ["bob"]
+        assert (await here.survey(users=())).users == 0

@@ -2,7 +2,9 @@
 
 import { tab } from "./keep.js";
 
+// Milliseconds. What is done may wait for managers' graces; what is asked is answered at once.
 const TIMEOUT = 15_000;
+const ACT_TIMEOUT = 120_000;
 export const FORBIDDEN = 403;
 export const NOT_FOUND = 404;
 
@@ -20,7 +22,10 @@ export const getActs = (last) => get("events", { last, acts: 1 });
 export const getUsers = ({ search, start, count, atLimit }) =>
   get("users", { search, start, count, ...(atLimit ? { at_limit: 1 } : {}) });
 export const getUser = (name) => get("user", { name });
-export const getRefusals = () => get("refusals");
+/** Those after one of that number, newest first, without their proofs. */
+export const getRefusals = (since) => get("refusals", { since, brief: 1 });
+/** One of them, with its whole proof. */
+export const getRefusal = (seq) => get("refusals", { seq });
 
 /** `until` is the last stage that is run. A dry run touches nobody. */
 export const cleanUp = (user, { until, dryRun }) => post("cleanup", { user, until, dry_run: dryRun });
@@ -47,7 +52,8 @@ const get = async (path, query = {}) => {
 
 const post = async (path, body) => {
   const headers = { "Content-Type": "application/json" };
-  return (await request(path, { method: "POST", headers, body: JSON.stringify(body) })).json();
+  const signal = AbortSignal.timeout(ACT_TIMEOUT);
+  return (await request(path, { method: "POST", headers, body: JSON.stringify(body), signal })).json();
 };
 
 async function request(path, { headers = {}, signal = AbortSignal.timeout(TIMEOUT), ...options }) {
@@ -60,8 +66,9 @@ async function request(path, { headers = {}, signal = AbortSignal.timeout(TIMEOU
 async function reach(path, options) {
   try {
     return await fetch(path, options);
-  } catch {
+  } catch (error) {
     // Status 0: no answer at all, as opposed to an answer which says no.
+    if (error.name === "TimeoutError") throw new ApiError(0, "No answer yet; what was begun goes on.");
     throw new ApiError(0, "The server cannot be reached.");
   }
 }

@@ -1,6 +1,6 @@
 /** Refusals, newest first, each with its whole report: the stages, and who held the slots, and why they were kept. */
 
-import { getRefusals } from "./api.js";
+import { getRefusal, getRefusals } from "./api.js";
 import { Keyed, byId, el, icon, setText } from "./dom.js";
 import { ago, duration, number, plural } from "./format.js";
 import { nameNode, userLink } from "./names.js";
@@ -11,6 +11,7 @@ import { chip } from "./verdicts.js";
 const MOST_ROWS = 50;
 const MOST_HOLDERS = 50;
 const LATEST = 4;
+const KEPT = 100;
 const NONE_NAMED = "None is named: the process was full, and others' sessions are not this user's business.";
 
 const REASONS = { limit: "at the limit", reap_pending: "slots being freed", process_limit: "process full" };
@@ -19,6 +20,7 @@ export class Refusals {
   #keyed = new Keyed(byId("refusals-list"));
   #latest = new Keyed(byId("latest-refusals"));
   #known = [];
+  #pid = null;
   #count = null;
   #loading = false;
 
@@ -32,9 +34,12 @@ export class Refusals {
   async #load(count, pid) {
     this.#loading = true;
     try {
+      if (pid !== this.#pid) this.#known = []; // another process, which counts from the beginning
+      this.#pid = pid;
       const now = Date.now() / 1000;
-      const { refusals } = await getRefusals();
-      this.#known = refusals.map((refusal) => ({ ...refusal, at: now - refusal.ago, id: `${pid} ${refusal.seq}` }));
+      const { refusals } = await getRefusals(this.#known[0]?.seq ?? 0);
+      const news = refusals.map((refusal) => ({ ...refusal, at: now - refusal.ago, id: `${pid} ${refusal.seq}` }));
+      this.#known = [...news, ...this.#known].slice(0, KEPT);
       this.#count = count;
       setText(byId("refusals-said"), "");
     } catch (error) {
@@ -72,9 +77,19 @@ function makeRow(refusal) {
       el("span.reason", {}, REASONS[refusal.reason] ?? refusal.reason),
       el("span.ago.muted", {}),
       el("span.sentence", {}, refusal.sentence)));
-  // The report of one that nobody opens is never built.
-  details.addEventListener("toggle", () => details.open && details.children.length === 1 && details.append(makeReport(refusal)));
+  // The proof of one that nobody opens is never asked for.
+  details.addEventListener("toggle", () => details.open && details.children.length === 1 && details.append(proofOf(refusal)));
   return el("li", {}, details);
+}
+
+/** Its proof, as soon as it is here. */
+function proofOf({ seq }) {
+  const place = el("div.proof", {});
+  getRefusal(seq).then(
+    (refusal) => place.append(makeReport(refusal)),
+    (error) => place.append(el("p.problem", {}, error.message)),
+  );
+  return place;
 }
 
 function makeReport(refusal) {
