@@ -92,6 +92,14 @@ def test_a_stall_makes_the_timeouts_that_it_spans_void_and_their_clocks_start_an
     assert health(due, lag=Lag(resumed_at=900.0, duration=7.0), **facts) is before
 
 
+def test_the_bound_that_convicts_is_named_also_where_it_is_less_than_the_budget() -> None:
+    policy = attrs.evolve(POLICY, budget=200.0)
+    convicted = verdict(1091.0, policy=policy, **HANDLING)
+    assert convicted.health is Health.UNRESPONSIVE
+    assert convicted.evidence.endswith("for 91 s, budget 200 s, ceiling 60 s")
+    assert "ceiling" not in verdict(1091.0, **HANDLING).evidence
+
+
 def test_a_stall_before_it_all_began_excuses_nobody() -> None:
     assert health(1005.01, lag=Lag(resumed_at=999.0, duration=60.0), **HANDLING) is Health.UNRESPONSIVE
 
