@@ -78,7 +78,7 @@ class Supervisor:
             quota,
             self._lag_meter.read,
             make_room=lambda: self._room.make(),  # noqa: PLW0108  # it is made below
-            reclaim=lambda: self._room.reclaim(),  # noqa: PLW0108
+            reclaim=lambda: self._room.reclaim(),  # noqa: PLW0108  # likewise
         )
         self._sweep = Sweep(self._services, lambda: list(self._users.values()))
         self._pace = Pace(spec, self._services.jitter)

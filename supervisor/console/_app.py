@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from pathlib import Path
 
 import attrs
@@ -15,7 +14,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from supervisor.operations import Access, Authorize, Operations, on_loopback, operations_app
+from supervisor.operations import Access, Authorize, Operations, access_of, on_loopback, operations_app
 
 STATIC = Path(__file__).parent / "static"
 
@@ -68,9 +67,8 @@ class _Page:
     _html: str
 
     async def show(self, request: Request) -> Response:
-        answer = self._authorize(request)
-        access = await answer if inspect.isawaitable(answer) else answer
-        return HTMLResponse(self._html, 200 if access in (Access.LOOK, Access.ACT) else 403)
+        access = await access_of(request, self._authorize)
+        return HTMLResponse(self._html, 403 if access is Access.NONE else 200)
 
 
 @attrs.frozen

@@ -9,7 +9,7 @@
 It needs `pip install 'trouper[console]'`.
 """
 
-from ._access import Access, Authorize, bearer, on_loopback
+from ._access import Access, Authorize, access_of, bearer, on_loopback
 from ._app import operations_app
 from ._operations import Operations, Unable
 from ._signal import dump_on_signal
@@ -22,6 +22,7 @@ __all__ = [
     "ControlError",
     "Operations",
     "Unable",
+    "access_of",
     "bearer",
     "dump",
     "dump_on_signal",

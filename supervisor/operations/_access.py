@@ -92,6 +92,13 @@ def bearer(token: str) -> Authorize:
     return authorize
 
 
+async def access_of(request: HTTPConnection, authorize: Authorize) -> Access:
+    """What the sender may do; NONE if anything but an Access is answered: by one that forgot to, say."""
+    answer = authorize(request)
+    access = await answer if inspect.isawaitable(answer) else answer
+    return access if access in (Access.LOOK, Access.ACT) else Access.NONE
+
+
 def is_cross_origin(request: Request) -> bool:
     """Was this sent by a page from elsewhere?
 
@@ -134,9 +141,8 @@ class Guard:
         return access
 
     async def _access(self, request: Request) -> Access:
-        answer = self._authorize(request)
-        access = await answer if inspect.isawaitable(answer) else answer
-        if access not in (Access.LOOK, Access.ACT):  # not even None, of one that forgot to answer
+        access = await access_of(request, self._authorize)
+        if access is Access.NONE:
             raise Unable(403, "not for you: only who is authorized, or else on this machine, may look here")
         if is_cross_origin(request):
             raise Unable(403, "a page from elsewhere sent this; nothing was done")
