@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar, TypeVarTuple, cast
 
 import outcome
 import trio
 
 from ._cell import ActorCell, Began, current_cell
+from ._children import Children
+from ._clock import quickest_clock
 from ._errors import Fenced
 from ._lifecycle import Exit, Signal, State
-from ._mailbox import Envelope, Probe
+from ._mailbox import Envelope
 from ._pulse import Phase
 from ._ref import ActorRef
 
@@ -72,10 +73,13 @@ class Actor(abc.ABC, Generic[M]):
 
     def start_soon(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
         """Start a child task that lives and dies with the actor. If it raises, the actor crashes."""
-        nursery = self._cell.children
-        if nursery is None:
-            raise RuntimeError(f"{self._cell.name!r} has ended and can have no child tasks any more")
-        nursery.start_soon(_run_child, self._cell, function, args)
+        cell = self._cell
+        if cell.task is None:
+            raise RuntimeError(f"{cell.name!r} has ended and can have no child tasks any more")
+        if cell.children is None:
+            _open_children(cell, cell.task)
+        assert cell.children is not None
+        cell.children.start_soon(_run_child, cell, function, args)
 
     async def run_blocking(self, function: Callable[[*Ts], R], *args: *Ts) -> R:
         """Run `function(*args)` in a thread, so that it blocks nobody else; give what it returns.
@@ -129,6 +133,8 @@ class Actor(abc.ABC, Generic[M]):
 async def run_actor(factory: Callable[[], Actor[M]], cell: ActorCell) -> Exit:
     """Run one actor from its making to its end, in this task, and say how it ended.
 
+    Its child tasks run beside this task, in the same nursery. All have ended when it returns.
+
     Cancellation: the actor ends with reason CANCELLED; `on_stop` still has its cleanup grace.
     This is where a crash becomes a value. As with asyncio's tasks, only what is meant for the
     whole program leaves: KeyboardInterrupt and SystemExit (and Trio's own Cancelled).
@@ -136,31 +142,28 @@ async def run_actor(factory: Callable[[], Actor[M]], cell: ActorCell) -> Exit:
     cell.task = trio.lowlevel.current_task()
     outer = current_cell.set(cell)
     try:
-        with _crash_as_value(cell), cell.scope:
-            async with trio.open_nursery() as cell.children:
-                with _crash_as_value(cell):
-                    await _live(factory, cell)
-                cell.children.cancel_scope.cancel()
+        with cell.scope:
+            await _live(factory, cell)
+    except BaseException as error:  # noqa: ASYNC103, BLE001  # split at once: what is not for it alone goes on
+        _take_crash(cell, error)
     finally:
         current_cell.reset(outer)
-        cell.children = None
+        if cell.children is not None:
+            await cell.children.end()  # noqa: ASYNC102  # they are cancelled
+            cell.children = None
         cell.ended()
     return cell.exit_due
 
 
-@contextmanager
-def _crash_as_value(cell: ActorCell) -> Generator[None]:
-    """The one boundary at which an error of the user's code turns into an Exit."""
-    try:
-        yield
-    except BaseException as error:  # noqa: ASYNC103  # split at once: what is not for it alone goes on
-        crash, rest = _part(error, _is_crash), _part(error, _goes_on)
-        if crash is not None:
-            cell.crashed(crash)
-        if rest is error:
-            raise
-        if rest is not None:
-            raise rest from None  # noqa: ASYNC104  # with each Cancelled that there was
+def _take_crash(cell: ActorCell, error: BaseException) -> None:
+    """The one boundary at which an error of the user's code turns into an Exit; the rest goes on."""
+    crash, rest = _part(error, _is_crash), _part(error, _goes_on)
+    if crash is not None:
+        cell.crashed(crash)
+    if rest is error:
+        raise  # noqa: PLE0704  # called where it was caught
+    if rest is not None:
+        raise rest from None
 
 
 def _is_crash(error: BaseException) -> bool:
@@ -182,14 +185,28 @@ def _part(error: BaseException, wanted: Callable[[BaseException], bool]) -> Base
     return group if rest is None else part
 
 
+def _open_children(cell: ActorCell, task: trio.lowlevel.Task) -> None:
+    """Beside the actor's own task: there a nursery can be opened at any moment."""
+    assert task.parent_nursery is not None
+    cell.children = Children()
+    if cell.pulse.stop_by is not None:
+        cell.children.scope.deadline = cell.pulse.stop_by
+    if cell.pulse.cancelled_at is not None:
+        cell.children.scope.cancel()
+    task.parent_nursery.start_soon(cell.children.run, name=f"child tasks of {cell.name}")
+
+
 async def _run_child(
     cell: ActorCell, function: Callable[..., Awaitable[object]], args: tuple[object, ...]
 ) -> None:
-    with _crash_as_value(cell):
+    try:
         await function(*args)
+    except BaseException as error:  # noqa: ASYNC103, BLE001  # split at once, as above
+        _take_crash(cell, error)
 
 
 async def _live(factory: Callable[[], Actor[M]], cell: ActorCell) -> None:
+    clock, cell.pulse.ahead = quickest_clock()
     cell.pulse.enter(Phase.ON_START, trio.current_time())
     actor = factory()
     actor.bind(cell)
@@ -197,8 +214,9 @@ async def _live(factory: Callable[[], Actor[M]], cell: ActorCell) -> None:
     cell.pulse.signal(Signal.STARTED)
     cell.observe(Began())
     try:
-        with _crash_as_value(cell):
-            await _work(actor, cell)
+        await _work(actor, cell, clock)
+    except BaseException as error:  # noqa: ASYNC103, BLE001  # split at once, so that `on_stop` finds it crashed
+        _take_crash(cell, error)
     finally:
         await _clean_up(actor, cell)  # noqa: ASYNC102  # it bounds itself
 
@@ -216,47 +234,74 @@ async def _clean_up(actor: Actor[M], cell: ActorCell) -> None:
         await actor.on_stop()
 
 
-async def _work(actor: Actor[M], cell: ActorCell) -> None:
+async def _work(actor: Actor[M], cell: ActorCell, clock: Callable[[], float]) -> None:
     """Handle mail until there is none and the actor is to stop."""
-    mailbox, pulse = cell.mailbox, cell.pulse
-    slice_ends, left = trio.current_time() + TIME_SLICE, MESSAGES_PER_SLICE
+    mailbox, pulse, task = cell.mailbox, cell.pulse, trio.lowlevel.current_task()
     while True:
-        left -= 1
-        if (probe := mailbox.take_control()) is not None:
-            await _probe(actor, cell, probe)
-        elif (envelope := mailbox.take()) is not None:
-            await _handle(actor, cell, envelope)
+        if mailbox.probe is not None:
+            await _probe(actor, cell)
+        elif mailbox.user:
+            await _handle_some(actor, cell, clock)
         elif pulse.state is not State.RUNNING:
             return
         else:
-            pulse.enter(Phase.PARKED, trio.current_time())
-            await mailbox.wait_mail()
-            slice_ends, left = trio.current_time() + TIME_SLICE, MESSAGES_PER_SLICE
-        if not left or trio.current_time() >= slice_ends:
-            pulse.enter(Phase.BETWEEN, trio.current_time())
+            pulse.phase, pulse.stamp = Phase.PARKED, clock()
+            await trio.lowlevel.wait_task_rescheduled(mailbox.park(task))
+            continue
+        if mailbox.user and mailbox.probe is None:
+            pulse.phase, pulse.stamp = Phase.BETWEEN, clock()
             await trio.lowlevel.checkpoint()
-            slice_ends, left = trio.current_time() + TIME_SLICE, MESSAGES_PER_SLICE
 
 
-async def _handle(actor: Actor[M], cell: ActorCell, envelope: Envelope) -> None:
-    cell.hand = envelope
-    cell.pulse.enter(Phase.HANDLE, trio.current_time(), hand=envelope.message)
+async def _handle_some(actor: Actor[M], cell: ActorCell, clock: Callable[[], float]) -> None:
+    """Handle what waits, for one time slice at most, or until there is a probe.
+
+    Each message costs one reading of the clock: when its handling began, which is when that of the
+    one before it ended. Nobody else runs between two of them, so all the rest is stamped once.
+    """
+    mailbox, pulse, user = cell.mailbox, cell.pulse, cell.mailbox.user
+    now = clock()
+    slice_ends = now + TIME_SLICE
+    pulse.phase = Phase.HANDLE
+    item: object = None
+    try:
+        for _ in range(MESSAGES_PER_SLICE):
+            item = user.popleft() if mailbox.senders is None else mailbox.take()
+            pulse.stamp = now
+            if type(item) is Envelope:
+                await _answer(actor, cell, item)
+            else:
+                pulse.hand = item
+                await actor.handle(item)  # type: ignore[arg-type]  # typed at the ref
+            now = clock()
+            pulse.handled += 1
+            if not user or now >= slice_ends or mailbox.probe is not None:
+                break
+    except BaseException:
+        cell.interrupted(item)
+        raise
+    if pulse.cancelled_at is not None:
+        pulse.handled -= 1  # when it was cancelled, what was in hand was given back, and all that waited
+    pulse.active_at = now + pulse.ahead
+    pulse.phase, pulse.hand = Phase.BETWEEN, None
+
+
+async def _answer(actor: Actor[M], cell: ActorCell, envelope: Envelope) -> None:
+    """Handle a request, and give its asker what comes of it."""
+    cell.asked, cell.pulse.hand = envelope, envelope.message
     try:
         answer = await actor.handle(envelope.message)  # type: ignore[arg-type]  # typed at the ref
     except BaseException as error:
         if _part(error, _goes_on) is None:
             cell.failed(error)
         raise
-    if cell.hand is envelope:
-        cell.hand = None
-        cell.pulse.handled += 1
-        cell.pulse.active_at = trio.current_time()
-    if envelope.reply is not None:
-        envelope.reply.set(outcome.Value(answer))
+    cell.asked = None
+    envelope.answer(outcome.Value(answer))
 
 
-async def _probe(actor: Actor[M], cell: ActorCell, probe: Probe) -> None:
+async def _probe(actor: Actor[M], cell: ActorCell) -> None:
     """Run the hook; what it raises is evidence and ends nothing by itself."""
+    probe = cell.mailbox.take_probe()
     cell.pulse.enter(Phase.PROBE, trio.current_time())
     try:
         await actor.probe()

@@ -5,16 +5,16 @@ The name is Akka's: what surrounds an actor and makes it one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from functools import partial
 
 import attrs
 import outcome
 import trio
 
+from ._children import Children
 from ._errors import ActorCrashed, ActorStopped, Deadlock, Fenced
-from ._lifecycle import Exit, ExitReason, Signal, State, accepts_mail
+from ._lifecycle import Exit, ExitReason, Signal, State
 from ._mailbox import DEFAULT_CAPACITY, Closed, Envelope, Mailbox, Probe
 from ._pulse import Phase, Pulse
 from ._threads import Threads
@@ -91,16 +91,21 @@ class ActorCell:
     )
     scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
     task: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
-    children: trio.Nursery | None = attrs.field(init=False, default=None)
-    """The actor's child tasks; None before and after its life."""
-    hand: Envelope | None = attrs.field(init=False, default=None)
+    children: Children | None = attrs.field(init=False, default=None)
+    """Its child tasks; None before the first of them, and after its life."""
+    asked: Envelope | None = attrs.field(init=False, default=None)
+    """The request in hand; None while it is working on what nobody waits for."""
+    unfinished: tuple[object, ...] = attrs.field(init=False, default=())
+    """What was in hand when an exception ended its handling, and nobody has been told of yet."""
     waiting: Waiting | None = attrs.field(init=False, default=None)
     due: Exit | None = attrs.field(init=False, default=None)
     """How it will have ended; None while nothing speaks for its end."""
-    over: trio.Event = attrs.field(init=False, factory=trio.Event)
-    """Set when it has ended, or is condemned."""
+    is_over: bool = attrs.field(init=False, default=False)
+    """It has ended, or is condemned."""
     let_go: tuple[object, ...] = attrs.field(init=False, default=())
     """What it held when its end began: the keys given to `call_at_end`. Empty when it has ended."""
+    _over: trio.Event | None = attrs.field(init=False, default=None)
+    """Made for the first who waits for its end."""
     _at_end: dict[object, Callable[[Exit], None]] = attrs.field(
         init=False, factory=dict[object, Callable[[Exit], None]]
     )
@@ -115,25 +120,50 @@ class ActorCell:
         """Whom its own task waits for; None as soon as the wait is over, even before it runs on."""
         return self.waiting.target if self.waiting is not None and self.waiting.lasts() else None
 
+    @property
+    def roots(self) -> tuple[tuple[trio.lowlevel.Task, trio.CancelScope], ...]:
+        """The tasks below which all of it runs, each with the scope that its cancellation cancels.
+
+        Its own is none of them while that only waits for its child tasks to end.
+        """
+        own, children = self.task, self.children
+        roots = () if own is None or (children and children.hold_it_up) else ((own, self.scope),)
+        if children is None or children.task is None:
+            return roots
+        return (*roots, (children.task, children.scope))
+
     # Mail
 
-    def check_may_receive(self, sender: ActorCell | None) -> None:
-        """Raise unless `sender` may send and this actor takes mail."""
-        if sender is not None and sender.pulse.state is State.CONDEMNED:
-            raise Fenced(sender.name)
-        if not accepts_mail(self.pulse.state):
-            raise ActorStopped(self.name, self.exit_due)
+    def check_may_send(self) -> None:
+        """Raise if this actor is condemned: for everybody else it is dead."""
+        if self.pulse.state is State.CONDEMNED:
+            raise Fenced(self.name)
 
-    async def put(self, envelope: Envelope, sender: ActorCell | None) -> None:
-        """Put into the mailbox, waiting for room if need be. Cancellation: it was not sent."""
-        if self.mailbox.put_nowait(envelope):
-            return
-        blocked = partial(self.mailbox.is_blocked, trio.lowlevel.current_task())
-        with Waiting(sender, self, blocked if envelope.reply is None else envelope.reply.awaited):
-            try:
-                await self.mailbox.put_blocked(envelope)
-            except Closed:
-                raise ActorStopped(self.name, self.exit_due) from None
+    def refuses(self) -> ActorStopped:
+        """What a sender is told when the mailbox is closed."""
+        return ActorStopped(self.name, self.exit_due)
+
+    async def put_blocked(self, item: object) -> None:
+        """Wait for room in the full mailbox. Cancellation: it was not sent."""
+        try:
+            await self.mailbox.put_blocked(item)
+        except Closed:
+            raise self.refuses() from None
+
+    @property
+    def in_hand(self) -> tuple[object, ...]:
+        """The message, or the envelope, that it works on; none when that was given back already."""
+        if self.pulse.cancelled_at is not None:
+            return ()
+        if self.pulse.phase is Phase.HANDLE:
+            return (self.pulse.hand if self.asked is None else self.asked,)
+        return self.unfinished
+
+    def interrupted(self, item: object) -> None:
+        """An exception ends the handling of what is in hand; whoever asked may have been told."""
+        told = type(item) is Envelope and self.asked is None
+        self.unfinished = () if told or self.pulse.cancelled_at is not None else (item,)
+        self.pulse.enter(Phase.BETWEEN, trio.current_time())
 
     def probe(self) -> Probe | None:
         """Have the probe hook run between two messages. None where there is nothing to ask.
@@ -154,6 +184,8 @@ class ActorCell:
         self.pulse.signal(Signal.STOP)
         self.pulse.stop_by = trio.current_time() + self.stop_grace
         self.scope.deadline = self.pulse.stop_by
+        if self.children is not None:
+            self.children.scope.deadline = self.pulse.stop_by
         self.mailbox.close()
         self.observe(Ending())
 
@@ -164,15 +196,19 @@ class ActorCell:
         if self.due is None:
             self.due = Exit(reason, detail)
         self.pulse.signal(Signal.CANCEL)
+        lost, self.unfinished = self.in_hand, ()
         self.pulse.cancelled_at = trio.current_time()
         self.scope.cancel()
-        self._let_go()
+        if self.children is not None:
+            self.children.scope.cancel()
+        self._let_go(lost)
         self.observe(Ending())
 
     def condemn(self) -> None:
         """Give up on a cancelled actor that runs on: dead to all, and its own sends are refused."""
         self.pulse.signal(Signal.CONDEMN)
-        self.over.set()
+        fenced.add(self)
+        self._tell_over()
 
     def crashed(self, error: BaseException) -> None:
         """Its code raised. A reason given before stays, with the error beside it."""
@@ -185,23 +221,38 @@ class ActorCell:
         self.cancel(self.due.reason)
 
     def failed(self, error: BaseException) -> None:
-        """`handle` raised on the message in hand; whoever asked is told."""
-        if self.hand is None or self.hand.reply is None:
-            return
-        self.hand.reply.set(outcome.Error(ActorCrashed(self.name, error)))
-        self.pulse.failed += 1
-        self.hand = None
+        """`handle` raised on the request in hand; whoever asked is told."""
+        if self.asked is not None:
+            self.asked.answer(outcome.Error(ActorCrashed(self.name, error)))
+            self.pulse.failed += 1
+            self.asked = None
 
     def ended(self) -> None:
         """Its task is about to be gone."""
         if self.due is None:
             self.due = Exit(ExitReason.CANCELLED, "the scope around it was cancelled")
+        lost, self.unfinished = self.in_hand, ()
         self.pulse.signal(Signal.END)
         self.pulse.enter(Phase.GONE, trio.current_time())
         self.task = None
-        self._let_go()
+        fenced.discard(self)
+        self._let_go(lost)
         self.let_go = ()
-        self.over.set()
+        self._tell_over()
+
+    async def wait_over(self) -> None:
+        """Until it has ended, or is condemned. Cancellation: nothing happens."""
+        if self.is_over:
+            await trio.lowlevel.checkpoint()
+            return
+        if self._over is None:
+            self._over = trio.Event()
+        await self._over.wait()
+
+    def _tell_over(self) -> None:
+        self.is_over = True
+        if self._over is not None:
+            self._over.set()
 
     def call_at_end(self, key: object, function: Callable[[Exit], None]) -> None:
         """Have `function(exit)` called once, when it is cancelled or has ended, the first of them.
@@ -219,14 +270,11 @@ class ActorCell:
         """What will be let go at the end: the keys given to `call_at_end`."""
         return tuple(self._at_end)
 
-    def _let_go(self) -> None:
+    def _let_go(self, in_hand: tuple[object, ...]) -> None:
         """Give back what others wait for. What is left of the actor holds nothing of theirs."""
         self.mailbox.close()
-        lost = self.mailbox.clear()
-        if self.hand is not None:
-            lost.insert(0, self.hand)
-            self.hand = None
-        self._lose(lost, self.exit_due)
+        self.asked = None
+        self._lose((*in_hand, *self.mailbox.clear()), self.exit_due)
         self.let_go = (*self.let_go, *self._at_end)
         while self._at_end:
             key, function = next(iter(self._at_end.items()))
@@ -236,18 +284,21 @@ class ActorCell:
                 self.due = attrs.evolve(self.exit_due, error=self.exit_due.error or error)
             self._at_end.pop(key, None)  # only now: while it is called it may be taken back
 
-    def _lose(self, lost: list[Envelope], exit: Exit) -> None:
+    def _lose(self, lost: Iterable[object], exit: Exit) -> None:
         dead = 0
-        for envelope in lost:
-            if envelope.reply is None:
-                dead += 1
-            else:
+        for item in lost:
+            if isinstance(item, Envelope):
                 self.pulse.returned += 1
-                envelope.reply.set(outcome.Error(ActorStopped(self.name, exit)))
+                item.answer(outcome.Error(ActorStopped(self.name, exit)))
+            else:
+                dead += 1
         self.pulse.dead_lettered += dead
         if dead:
             self.observe(DeadLettered(dead, exit.reason))
 
+
+fenced: set[ActorCell] = set()
+"""The condemned of this process. While there are none, as a rule, no sender is asked who he is."""
 
 current_cell: ContextVar[ActorCell | None] = ContextVar("trouper_current_cell", default=None)
 """The actor in whose context this code runs: set once per incarnation, in a fresh context."""
@@ -263,18 +314,18 @@ def actor_of(task: trio.lowlevel.Task) -> str | None:
 
 
 class Waiting:
-    """While inside and `lasts()`, `sender` waits for `target`. A circle of such waits is a Deadlock.
+    """From its making until `end()`, while it `lasts()`, `sender` waits for `target`.
 
-    Only an actor's own task counts: a child task that waits holds nobody up.
+    A circle of such waits is a Deadlock. Only an actor's own task counts: a child task that waits
+    holds nobody up.
     """
 
     __slots__ = ("_before", "_sender", "lasts", "target")
 
-    def __init__(self, sender: ActorCell | None, target: ActorCell, lasts: Callable[[], bool]) -> None:
+    def __init__(self, sender: ActorCell, target: ActorCell, lasts: Callable[[], bool]) -> None:
         self.target = target
         self.lasts = lasts
-        own = sender is not None and sender.task is trio.lowlevel.current_task()
-        self._sender = sender if own else None
+        self._sender = sender if sender.task is trio.lowlevel.current_task() else None
         if self._sender is None:
             return
         chain = [self._sender]
@@ -287,8 +338,6 @@ class Waiting:
         self._before = self._sender.waiting
         self._sender.waiting = self
 
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None:
+    def end(self) -> None:
         if self._sender is not None:
             self._sender.waiting = self._before

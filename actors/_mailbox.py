@@ -1,8 +1,13 @@
-"""A bounded queue with two lanes: control outranks user mail, and is never held up by it."""
+"""A bounded queue with two lanes: control outranks user mail, and is never held up by it.
+
+Every message passes through here, so the common way is a few lines without a call; whatever is rare
+(the first message, a full mailbox, a closed one) is looked at only where there is no room.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Callable
 
 import attrs
 import outcome
@@ -22,54 +27,56 @@ class MailboxStatistics:
 
 
 @attrs.define(eq=False)
-class Reply:
-    """Where the answer to one request arrives; its asker parks here.
+class Envelope:
+    """One request under way. Its asker parks here until the answer is there.
 
-    An answer that comes after the asker went away vanishes.
+    What is told lies in the mailbox as it is: nobody waits for its answer. An answer that comes
+    after the asker went away vanishes.
     """
 
-    _task: trio.lowlevel.Task | None = None
-    _result: outcome.Outcome[object] | None = None
-    _awaited: bool = True
+    message: object
+    _asker: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
+    _answer: outcome.Outcome[object] | None = attrs.field(init=False, default=None)
+    _awaited: bool = attrs.field(init=False, default=True)
 
     def awaited(self) -> bool:
         """Is the answer still to come, and wanted?"""
         return self._awaited
 
-    def set(self, result: outcome.Outcome[object]) -> None:
+    def answer(self, answer: outcome.Outcome[object]) -> None:
         if not self._awaited:
             return
         self._awaited = False
-        self._result = result
-        if self._task is not None:
-            trio.lowlevel.reschedule(self._task, result)
-            self._task = None
+        if self._asker is None:
+            self._answer = answer
+        else:
+            trio.lowlevel.reschedule(self._asker, answer)
+            self._asker = None
+
+    def park(self, asker: trio.lowlevel.Task) -> Callable[[object], trio.lowlevel.Abort]:
+        """Its asker is about to wait for the answer, which has not come yet.
+
+        What to do if he is cancelled meanwhile is returned, for `wait_task_rescheduled`: the answer,
+        if it still comes, vanishes.
+        """
+        self._asker = asker
+        return self._leave
 
     async def wait(self) -> object:
-        """Park until the answer is there. Cancellation: the answer, if it still comes, vanishes."""
-        if self._result is not None:
+        """Wait for the answer, which may be there."""
+        if self._answer is not None:
             await trio.lowlevel.checkpoint()
-            return self._result.unwrap()
-        self._task = trio.lowlevel.current_task()
+            return self._answer.unwrap()
+        return await trio.lowlevel.wait_task_rescheduled(self.park(trio.lowlevel.current_task()))
 
-        def abort(_: object) -> trio.lowlevel.Abort:
-            self._task = None
-            self.abandon()
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        return await trio.lowlevel.wait_task_rescheduled(abort)
+    def _leave(self, _: object) -> trio.lowlevel.Abort:
+        self._asker = None
+        self.abandon()
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def abandon(self) -> None:
         """The asker goes away."""
         self._awaited = False
-
-
-@attrs.frozen(eq=False)
-class Envelope:
-    """One message under way, and whom to answer."""
-
-    message: object
-    reply: Reply | None = None
 
 
 @attrs.define(eq=False)
@@ -83,6 +90,10 @@ class Closed(Exception):
     """The mailbox takes nothing any more; the ref turns this into an error with facts."""
 
 
+# What a mailbox holds before its first message, which most of the idle never got: nothing is ever put in.
+_NOTHING_YET: deque[object] = deque(maxlen=0)
+
+
 @attrs.define(eq=False)
 class Mailbox:
     """What waits for one actor. One receiver; any number of senders, served in order of arrival.
@@ -93,105 +104,127 @@ class Mailbox:
     capacity: int
     accepted: int = attrs.field(init=False, default=0)
     """How many user messages ever got in."""
-    _user: deque[Envelope] = attrs.field(init=False, factory=deque[Envelope])
-    _control: deque[Probe] = attrs.field(init=False, factory=deque[Probe])
-    """The runtime's own mail: at most one probe waits at a time."""
-    _senders: OrderedDict[trio.lowlevel.Task, Envelope] = attrs.field(
-        init=False, factory=OrderedDict[trio.lowlevel.Task, Envelope]
-    )
-    _receiver: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
+    user: deque[object] = attrs.field(init=False, default=_NOTHING_YET)
+    """The user lane, in order: messages as they were told, and envelopes. Only the receiver takes."""
+    probe: Probe | None = attrs.field(init=False, default=None)
+    """The control lane, the runtime's own mail: at most one probe waits at a time."""
+    senders: OrderedDict[trio.lowlevel.Task, object] | None = attrs.field(init=False, default=None)
+    """Those that wait for room, each with its message; None: nobody does."""
+    room: int = attrs.field(init=False, default=0)
+    """How many the user lane takes; 0 before its first message, and when the mailbox is closed."""
+    receiver: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
+    """Who is parked here, and must be woken; None: nobody is."""
     _closed: bool = attrs.field(init=False, default=False)
 
-    def put_nowait(self, envelope: Envelope) -> bool:
-        """Take the envelope if there is room, and say whether there was."""
-        if self._closed:
-            raise Closed
-        if len(self._user) >= self.capacity:
-            return False
-        self._user.append(envelope)
+    def put_nowait(self, item: object) -> bool:
+        """Take the message, or the envelope, if there is room, and say whether there was."""
+        user = self.user
+        if len(user) >= self.room:
+            return self._open() and self.put_nowait(item)
+        user.append(item)
         self.accepted += 1
-        self.wake()
+        if self.receiver is not None:
+            self.wake()
         return True
 
-    async def put_blocked(self, envelope: Envelope) -> None:
-        """Wait behind the other senders until the envelope is in.
+    def _open(self) -> bool:
+        """There is no room: closed, full, or only never used so far? Then there is now."""
+        if self._closed:
+            raise Closed
+        if self.user is not _NOTHING_YET:
+            return False
+        self.user, self.room = deque[object](), self.capacity
+        return True
 
-        Cancellation: the envelope was not sent.
+    async def put_blocked(self, item: object) -> None:
+        """Wait behind the other senders until the message, or the envelope, is in.
+
+        Cancellation: it was not sent.
         """
         task = trio.lowlevel.current_task()
-        self._senders[task] = envelope
+        senders = self.senders = (
+            OrderedDict[trio.lowlevel.Task, object]() if self.senders is None else self.senders
+        )
+        senders[task] = item
 
         def abort(_: object) -> trio.lowlevel.Abort:
-            del self._senders[task]
-            if envelope.reply is not None:
-                envelope.reply.abandon()
+            del senders[task]
+            self._note_senders()
+            if type(item) is Envelope:
+                item.abandon()
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
 
     def is_blocked(self, task: trio.lowlevel.Task) -> bool:
         """Does this sender still wait for room?"""
-        return task in self._senders
+        return self.senders is not None and task in self.senders
 
     def put_probe(self) -> Probe:
         """Queue a probe in the control lane; one that still waits there is shared."""
-        if not self._control:
-            self._control.append(Probe())
+        if self.probe is None:
+            self.probe = Probe()
             self.wake()
-        return self._control[0]
+        return self.probe
 
-    def take_control(self) -> Probe | None:
-        return self._control.popleft() if self._control else None
+    def take_probe(self) -> Probe:
+        """The one that waits."""
+        probe, self.probe = self.probe, None
+        assert probe is not None
+        return probe
 
-    def take(self) -> Envelope | None:
-        """The next user message, or None; a freed place goes to the first sender that waits."""
-        if not self._user:
-            return None
-        envelope = self._user.popleft()
-        if self._senders:
-            task, waiting = self._senders.popitem(last=False)
-            self._user.append(waiting)
+    def take(self) -> object:
+        """The next user message, or envelope: there is one. Its place goes to the first who waits."""
+        item = self.user.popleft()
+        if self.senders is not None:
+            task, waiting = self.senders.popitem(last=False)
+            self._note_senders()
+            self.user.append(waiting)
             self.accepted += 1
             trio.lowlevel.reschedule(task)
-        return envelope
+        return item
 
-    async def wait_mail(self) -> None:
-        """Park until either lane has something, or somebody calls `wake`."""
-        assert self._receiver is None
-        self._receiver = trio.lowlevel.current_task()
+    def _note_senders(self) -> None:
+        self.senders = self.senders or None
 
-        def abort(_: object) -> trio.lowlevel.Abort:
-            self._receiver = None
-            return trio.lowlevel.Abort.SUCCEEDED
+    def park(self, receiver: trio.lowlevel.Task) -> Callable[[object], trio.lowlevel.Abort]:
+        """The receiver is about to wait, until either lane has something or somebody calls `wake`.
 
-        await trio.lowlevel.wait_task_rescheduled(abort)
+        What to do if it is cancelled meanwhile is returned, for `wait_task_rescheduled`.
+        """
+        assert self.receiver is None
+        self.receiver = receiver
+        return self._leave
+
+    def _leave(self, _: object) -> trio.lowlevel.Abort:
+        self.receiver = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     def wake(self) -> None:
-        if self._receiver is not None:
-            trio.lowlevel.reschedule(self._receiver)
-            self._receiver = None
+        if self.receiver is not None:
+            trio.lowlevel.reschedule(self.receiver)
+            self.receiver = None
 
     def close(self) -> None:
         """Take nothing new; senders that wait are told so. What is queued stays."""
-        self._closed = True
-        while self._senders:
-            task, _ = self._senders.popitem(last=False)
+        self._closed, self.room = True, 0
+        for task in self.senders or ():
             trio.lowlevel.reschedule(task, outcome.Error(Closed()))
+        self.senders = None
         self.wake()
 
-    def clear(self) -> list[Envelope]:
-        """Give back all that is queued; probes end unanswered."""
-        for probe in self._control:
-            probe.done.set()
-        self._control.clear()
-        left = list(self._user)
-        self._user.clear()
+    def clear(self) -> list[object]:
+        """Give back all that is queued; a probe ends unanswered."""
+        if self.probe is not None:
+            self.take_probe().done.set()
+        left = list(self.user)
+        self.user.clear()
         return left
 
     def __len__(self) -> int:
-        return len(self._user)
+        return len(self.user)
 
     def statistics(self) -> MailboxStatistics:
         return MailboxStatistics(
-            queued=len(self._user), capacity=self.capacity, senders_waiting=len(self._senders)
+            queued=len(self.user), capacity=self.capacity, senders_waiting=len(self.senders or ())
         )

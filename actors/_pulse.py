@@ -33,12 +33,14 @@ class Pulse:
     born_at: float
     state: State = State.STARTING
     phase: Phase = Phase.WAITING_TO_RUN
-    since: float = attrs.field(default=attrs.Factory(lambda self: self.born_at, takes_self=True))
-    """When this phase began."""
+    stamp: float = attrs.field(default=attrs.Factory(lambda self: self.born_at, takes_self=True))
+    """When this phase began, by the clock that is quickest to read."""
+    ahead: float = 0.0
+    """By how much Trio's clock is ahead of that one."""
     hand: object = None
     """The message in hand, or None."""
     progressed_at: float = 0.0
-    """The last `progress()` in this phase; 0 when there was none."""
+    """The last `progress()`; of this phase if it is later than `since`."""
     stop_by: float | None = None
     """When the grace of a stop ends."""
     cancelled_at: float | None = None
@@ -71,11 +73,20 @@ class Pulse:
     def signal(self, signal: Signal) -> None:
         self.state = next_state(self.state, signal)
 
-    def enter(self, phase: Phase, now: float, hand: object = None) -> None:
+    @property
+    def since(self) -> float:
+        """When this phase began."""
+        return self.stamp + self.ahead
+
+    def enter(self, phase: Phase, now: float) -> None:
         self.phase = phase
-        self.since = now
-        self.hand = hand
-        self.progressed_at = 0.0
+        self.stamp = now - self.ahead
+        self.hand = None
+
+    @property
+    def has_progressed(self) -> bool:
+        """Has `progress()` been called in this phase?"""
+        return self.progressed_at > self.since
 
     def progress(self, now: float) -> None:
         self.progressed_at = now

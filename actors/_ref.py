@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar, cast
+from functools import partial
+from typing import Generic, TypeVar
 
 import attrs
-import trio
+from trio.lowlevel import checkpoint_if_cancelled, current_task, wait_task_rescheduled
 
-from ._cell import ActorCell, Waiting, current_cell
+from ._cancelled import SEES_CANCELLATION
+from ._cell import ActorCell, Waiting, current_cell, fenced
 from ._errors import MailboxFull
 from ._lifecycle import Exit, ExitReason, State
-from ._mailbox import Envelope, Reply
+from ._mailbox import Closed, Envelope
 from ._pulse import Pulse
 
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -69,7 +71,7 @@ class ActorRef(Generic[M_contra]):
     @property
     def exit(self) -> Exit | None:
         """How it ended; None while it has not. A condemned actor has ended, for all but its task."""
-        return self.cell.due if self.cell.over.is_set() else None
+        return self.cell.due if self.cell.is_over else None
 
     def tell_nowait(self, message: M_contra) -> None:
         """Send if there is room now.
@@ -79,10 +81,14 @@ class ActorRef(Generic[M_contra]):
           ActorStopped: it is dead or dying.
           Fenced: you are condemned.
         """
-        cell = self.cell
-        cell.check_may_receive(current_cell.get())
-        if not cell.mailbox.put_nowait(Envelope(message)):
-            raise MailboxFull(cell.name, cell.capacity)
+        mailbox = self.cell.mailbox
+        if len(mailbox.user) < mailbox.room and not fenced:  # Mailbox.put_nowait, written out: a call less
+            mailbox.user.append(message)
+            mailbox.accepted += 1
+            if mailbox.receiver is not None:
+                mailbox.wake()
+        elif not self._put_nowait(message, current_cell.get()):
+            raise MailboxFull(self.cell.name, self.cell.capacity)
 
     async def tell(self, message: M_contra) -> None:
         """Send, waiting for room if need be (back-pressure), in order of arrival.
@@ -94,10 +100,16 @@ class ActorRef(Generic[M_contra]):
           Deadlock: it is full and waits, directly or through others, for you.
           Fenced: you are condemned.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        sender = current_cell.get()
-        self.cell.check_may_receive(sender)
-        await self.cell.put(Envelope(message), sender)
+        if not SEES_CANCELLATION or current_task()._cancel_status.effectively_cancelled:  # noqa: SLF001
+            await checkpoint_if_cancelled()
+        mailbox = self.cell.mailbox
+        if len(mailbox.user) < mailbox.room and not fenced:  # as in tell_nowait
+            mailbox.user.append(message)
+            mailbox.accepted += 1
+            if mailbox.receiver is not None:
+                mailbox.wake()
+        elif not self._put_nowait(message, sender := current_cell.get()):
+            await self._tell_blocked(message, sender)
 
     async def ask(self, request: Request[R]) -> R:
         """Send a request and wait for its answer. Bound it with a cancel scope of yours.
@@ -110,13 +122,38 @@ class ActorRef(Generic[M_contra]):
           Deadlock: you are this actor, or it waits, directly or through others, for you.
           Fenced: you are condemned.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        sender = current_cell.get()
-        self.cell.check_may_receive(sender)
-        reply = Reply()
-        with Waiting(sender, self.cell, reply.awaited):
-            await self.cell.put(Envelope(request, reply), sender)
-            return cast("R", await reply.wait())
+        task = current_task()
+        if not SEES_CANCELLATION or task._cancel_status.effectively_cancelled:  # noqa: SLF001
+            await checkpoint_if_cancelled()
+        cell, sender, envelope = self.cell, current_cell.get(), Envelope(request)
+        waiting = None if sender is None else Waiting(sender, cell, envelope.awaited)
+        try:
+            if self._put_nowait(envelope, sender):
+                return await wait_task_rescheduled(envelope.park(task))  # type: ignore[no-any-return]
+            await cell.put_blocked(envelope)
+            return await envelope.wait()  # type: ignore[return-value]  # typed by the request
+        finally:
+            if waiting is not None:
+                waiting.end()
+
+    def _put_nowait(self, item: object, sender: ActorCell | None) -> bool:
+        """Send if there is room, and say whether there was. Raises if it takes none, or `sender` may not."""
+        if sender is not None:
+            sender.check_may_send()
+        try:
+            return self.cell.mailbox.put_nowait(item)
+        except Closed:
+            raise self.cell.refuses() from None
+
+    async def _tell_blocked(self, message: M_contra, sender: ActorCell | None) -> None:
+        cell = self.cell
+        blocked = partial(cell.mailbox.is_blocked, current_task())
+        waiting = None if sender is None else Waiting(sender, cell, blocked)
+        try:
+            await cell.put_blocked(message)
+        finally:
+            if waiting is not None:
+                waiting.end()
 
     def stop(self) -> None:
         """Ask it to end: it takes no new mail, works off what it has, and runs `on_stop`.
@@ -128,7 +165,7 @@ class ActorRef(Generic[M_contra]):
 
     async def wait_stopped(self) -> Exit:
         """Wait until it has ended, or is condemned, and say how. Cancellation: nothing happens."""
-        await self.cell.over.wait()
+        await self.cell.wait_over()
         return self.cell.exit_due
 
     def statistics(self) -> ActorStatistics:
@@ -141,7 +178,7 @@ class ActorRef(Generic[M_contra]):
             returned=cell.pulse.returned,
             dead_lettered=cell.pulse.dead_lettered,
             queued=len(cell.mailbox),
-            in_hand=int(cell.hand is not None),
+            in_hand=len(cell.in_hand),
         )
 
     def __repr__(self) -> str:

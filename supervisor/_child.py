@@ -140,35 +140,33 @@ class Child:
 
     def force(self, step: ForceStep) -> int:
         """Do it; how many shields or tasks it took hold of. What it was writing may be torn: cut it."""
-        task = self.cell.task
-        assert task is not None
         self.forced = (*self.forced, step)
         self.cell.pulse.forced_at = trio.current_time()
         for held in self.cell.let_go:
             if isinstance(held, Connection):
                 held.abort()
         if step is ForceStep.OPEN_SHIELDS:
-            return open_shields(task, self.cell.scope)
-        return throw_into(task, f"{self.cell.name} ignored its cancellation")
+            return open_shields(self.cell.roots)
+        return throw_into(self.cell.roots, f"{self.cell.name} ignored its cancellation")
 
     @property
     def spins(self) -> bool:
         """Does it cost a core, rather than only memory?"""
-        return self.cell.task is not None and spins(self.cell.task)
+        return spins(self.cell.roots)
 
     def where(self) -> str:
         """Where it waits, `file:line in function`."""
-        return where(self.cell.task) if self.cell.task is not None else ""
+        return where(self.cell.roots)
 
     def cause(self) -> str:
         """Why its cancellation does not end it, in words."""
         if self.cell.task is None:
             return "its actor has not begun: the quota does not answer"
-        return cause(self.cell.task, self.cell.scope)
+        return cause(self.cell.roots)
 
     def stack(self) -> tuple[str, ...]:
         """Where its tasks hang, as `file:line in function`, each from the outside in."""
-        return stack(self.cell.task) if self.cell.task is not None else ()
+        return stack(self.cell.roots)
 
     def __repr__(self) -> str:
         return f"<Child {self.cell.name} {self.state.value}>"

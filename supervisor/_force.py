@@ -8,7 +8,7 @@ waits, as Trio itself does with KeyboardInterrupt. Either may break what the tas
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn
 
 import outcome
@@ -41,22 +41,24 @@ class ThrownOut(BaseException):
     """Thrown into a task that ignored its cancellation. No Exception, so that few catch it."""
 
 
-def tasks_below(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
-    """The task and all its descendants, from the outside in."""
-    yield task
-    for nursery in task.child_nurseries:
-        for child in nursery.child_tasks:
-            yield from tasks_below(child)
+Root = tuple[trio.lowlevel.Task, trio.CancelScope]
+"""A task, and the scope around it whose cancellation should end it, and all below it."""
 
 
-def leaves_of(task: trio.lowlevel.Task) -> list[trio.lowlevel.Task]:
-    """Those that hold the others up: all but the ones that only wait for their children to end."""
-    return list(leaves_below(task))
+def tasks_below(roots: Iterable[Root]) -> Iterator[Root]:
+    """The tasks and all their descendants, each from the outside in, with the scope of its root."""
+    for task, scope in roots:
+        yield task, scope
+        for nursery in task.child_nurseries:
+            yield from tasks_below((child, scope) for child in nursery.child_tasks)
 
 
-def leaves_below(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
-    """The same, one after the other: there may be thousands."""
-    return (each for each in tasks_below(task) if not _waits_for_children(each))
+def leaves_below(roots: Iterable[Root]) -> Iterator[Root]:
+    """Those that hold the others up: all but the ones that only wait for their children to end.
+
+    One after the other: there may be thousands.
+    """
+    return ((task, scope) for task, scope in tasks_below(roots) if not _waits_for_children(task))
 
 
 def _waits_for_children(task: trio.lowlevel.Task) -> bool:
@@ -78,24 +80,26 @@ def shields_around(task: trio.lowlevel.Task, boundary: trio.CancelScope) -> list
     return found
 
 
-def open_shields(task: trio.lowlevel.Task, boundary: trio.CancelScope) -> int:
-    """Let a cancellation of `boundary` reach the task and all below it; how many shields that took."""
+def open_shields(roots: Iterable[Root]) -> int:
+    """Let the cancellation of its scope reach each task below; how many shields that took."""
     opened = 0
-    for each in tasks_below(task):
-        for scope in shields_around(each, boundary):
+    for task, boundary in tasks_below(roots):
+        for scope in shields_around(task, boundary):
             scope.shield = False
             opened += 1
     return opened
 
 
-def spins(task: trio.lowlevel.Task) -> bool:
-    """Is one of its leaves about to run, rather than waiting? Known only where force is."""
-    return is_available() and any(_is_scheduled(leaf) for leaf in leaves_of(task))
+def spins(roots: Iterable[Root]) -> bool:
+    """Is one of the leaves about to run, rather than waiting? Known only where force is."""
+    return is_available() and any(_is_scheduled(leaf) for leaf, _ in leaves_below(roots))
 
 
-def throw_into(task: trio.lowlevel.Task, why: str) -> int:
+def throw_into(roots: Iterable[Root], why: str) -> int:
     """Throw ThrownOut into each leaf that can take it; how many did. One in a thread cannot."""
-    return sum(_throw(leaf, ThrownOut(why)) for leaf in leaves_of(task)) if is_available() else 0
+    if not is_available():
+        return 0
+    return sum(_throw(leaf, ThrownOut(why)) for leaf, _ in list(leaves_below(roots)))
 
 
 def _throw(leaf: Any, error: ThrownOut) -> bool:

@@ -92,9 +92,9 @@ def _judge_work(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Ver
     renewed = max(pulse.since, pulse.progressed_at)
     what = f"({type(pulse.hand).__name__})" if pulse.phase is Phase.HANDLE else ""
     evidence = f"{pulse.phase.value}{what} for {now - pulse.since:.3g} s, budget {policy.budget:g} s"
-    if pulse.progressed_at:
+    if pulse.has_progressed:
         evidence += f", progress {now - pulse.progressed_at:.3g} s ago"
-    if pulse.progressed_at or policy.ceiling < policy.budget:
+    if pulse.has_progressed or policy.ceiling < policy.budget:
         evidence += f", ceiling {policy.ceiling:g} s"
     bounds = (renewed, policy.budget), (pulse.since, policy.ceiling)
     return _within(Health.BUSY, evidence, now, lag, *bounds)

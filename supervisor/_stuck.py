@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from types import FrameType
@@ -13,7 +13,7 @@ import trio
 
 from actors import Actor
 
-from ._force import is_available, leaves_below, shields_around, tasks_below
+from ._force import Root, is_available, leaves_below, shields_around, tasks_below
 
 # Frames of these packages are how it waits, not where.
 _RUNTIME = tuple(
@@ -27,25 +27,25 @@ _CAUSES_TOLD = 3
 _TASKS_TOLD = 50
 
 
-def where(task: trio.lowlevel.Task) -> str:
+def where(roots: Iterable[Root]) -> str:
     """The innermost line of its own code in which the first of its leaves waits."""
-    for leaf in leaves_below(task):
+    for leaf, _ in leaves_below(roots):
         return _place(leaf)
     return ""
 
 
-def cause(task: trio.lowlevel.Task, scope: trio.CancelScope) -> str:
-    """Why the cancellation of `scope` does not end the task, for the leaves that hold it up."""
-    causes = dict.fromkeys(_cause_of(leaf, scope) for leaf in islice(leaves_below(task), _TASKS_TOLD))
+def cause(roots: Iterable[Root]) -> str:
+    """Why their cancellation does not end them, for the leaves that hold them up."""
+    causes = dict.fromkeys(_cause_of(leaf, scope) for leaf, scope in islice(leaves_below(roots), _TASKS_TOLD))
     more = len(causes) - _CAUSES_TOLD
     told = "; ".join(list(causes)[:_CAUSES_TOLD])
     return f"{told}; and {more} more" if more > 0 else told
 
 
-def stack(task: trio.lowlevel.Task) -> tuple[str, ...]:
-    """Where its first 50 tasks hang, as `file:line in function`, each from the outside in."""
-    told = islice(tasks_below(task), _TASKS_TOLD)
-    return tuple(line for each in told for line in stack_of(each))
+def stack(roots: Iterable[Root]) -> tuple[str, ...]:
+    """Where the first 50 tasks hang, as `file:line in function`, each from the outside in."""
+    told = islice(tasks_below(roots), _TASKS_TOLD)
+    return tuple(line for task, _ in told for line in stack_of(task))
 
 
 def stack_of(task: trio.lowlevel.Task) -> tuple[str, ...]:

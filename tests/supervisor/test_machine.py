@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -12,8 +12,7 @@ import trio
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from actors import Actor, ActorCell, ExitReason
-from actors._mailbox import Envelope, Mailbox
+from actors import Actor, ActorCell, ExitReason, _mailbox
 from supervisor import ChildSpec, Lag, SpawnRefused, SupervisorSpec, Terminal
 from supervisor._child import Child
 from supervisor._sweeper import LagMeter
@@ -295,13 +294,10 @@ def test_the_machine_finds_mail_that_vanishes(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_machine_finds_mail_that_overtakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    take = Mailbox.take
+    class LastInFirstOut(deque[object]):
+        popleft = deque[object].pop
 
-    def take_last(mailbox: Mailbox) -> Envelope | None:
-        mailbox._user.reverse()  # pyright: ignore[reportPrivateUsage]
-        return take(mailbox)
-
-    monkeypatch.setattr(Mailbox, "take", take_last)
+    monkeypatch.setattr(_mailbox, "deque", LastInFirstOut)
     finds("out of order")
 
 

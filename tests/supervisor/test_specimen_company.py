@@ -256,7 +256,8 @@ async def test_one_that_parks_its_work_answers_everything_and_finishes_nothing(
         assert await probed(ref) is None
         assert await answers(ref)
         assert ref.cell.children is not None
-        assert len(ref.cell.children.child_tasks) == len(actor.parked) == 3
+        assert ref.cell.children.nursery is not None
+        assert len(ref.cell.children.nursery.child_tasks) == len(actor.parked) == 3
 
 
 async def test_only_a_probe_that_looks_at_the_parked_work_tells(autojump_clock: MockClock) -> None:

@@ -217,7 +217,7 @@ async def test_what_is_thrown_into_a_spinner_ends_it_unless_it_swallows_everythi
         ref = await at_work(stage, partial(Spins, release, everything=everything))
         assert not await ends_within(ref, CANCEL_GRACE)
         assert ref.cell.task is not None
-        assert throw_into(ref.cell.task, "enough") == 1
+        assert throw_into(ref.cell.roots, "enough") == 1
         await trio.sleep(CANCEL_GRACE)
         assert (ref.state is State.ENDED) != everything
         release.set()
