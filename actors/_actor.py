@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar, TypeVarTuple, cast
+from typing import Any, Generic, TypeVar, TypeVarTuple, cast
 
 import outcome
 import trio
 
-from ._cell import ActorCell, Began, current_cell
+from ._cell import ActorCell, Began
 from ._children import Children
 from ._clock import quickest_clock
 from ._errors import Fenced
@@ -118,7 +118,7 @@ class Actor(abc.ABC, Generic[M]):
     def bind(self, cell: ActorCell) -> None:
         """Called by the runtime before anything else. Override only to add evidence, call super."""
         self.__cell = cell
-        cell.pulse.has_probe = type(self).probe is not Actor[M].probe
+        cell.pulse.has_probe = type(self).probe is not _NO_PROBE
 
     @property
     def _cell(self) -> ActorCell:
@@ -130,6 +130,11 @@ class Actor(abc.ABC, Generic[M]):
         return self.__cell
 
 
+# The hooks that do nothing, looked up once.
+_NO_PROBE: object = Actor[Any].probe
+_NO_ON_STOP: object = Actor[Any].on_stop
+
+
 async def run_actor(factory: Callable[[], Actor[M]], cell: ActorCell) -> Exit:
     """Run one actor from its making to its end, in this task, and say how it ended.
 
@@ -139,20 +144,43 @@ async def run_actor(factory: Callable[[], Actor[M]], cell: ActorCell) -> Exit:
     This is where a crash becomes a value. As with asyncio's tasks, only what is meant for the
     whole program leaves: KeyboardInterrupt and SystemExit (and Trio's own Cancelled).
     """
+    if not cell.may_begin:
+        cell.ended()
+        return cell.exit_due
     cell.task = trio.lowlevel.current_task()
-    outer = current_cell.set(cell)
+    clock, cell.pulse.ahead = quickest_clock()
     try:
         with cell.scope:
-            await _live(factory, cell)
+            actor = await _start(factory, cell)
+            try:
+                while await _work(actor, cell, clock):
+                    await trio.lowlevel.wait_task_rescheduled(cell.mailbox.park(cell.task))
+            except BaseException as error:  # noqa: ASYNC103, BLE001  # split at once: `on_stop` finds it crashed
+                _take_crash(cell, error)
+            finally:
+                await _clean_up(actor, cell)  # noqa: ASYNC102  # it bounds itself
     except BaseException as error:  # noqa: ASYNC103, BLE001  # split at once: what is not for it alone goes on
         _take_crash(cell, error)
     finally:
-        current_cell.reset(outer)
+        cell.leave_context()
         if cell.children is not None:
             await cell.children.end()  # noqa: ASYNC102  # they are cancelled
             cell.children = None
         cell.ended()
     return cell.exit_due
+
+
+async def _start(factory: Callable[[], Actor[M]], cell: ActorCell) -> Actor[M]:
+    """Make it, and have it begin."""
+    cell.pulse.enter(Phase.ON_START, trio.current_time())
+    cell.enter_context()
+    actor = factory()
+    actor.bind(cell)
+    await actor.on_start()
+    cell.leave_context()
+    cell.pulse.signal(Signal.STARTED)
+    cell.observe(Began())
+    return actor
 
 
 def _take_crash(cell: ActorCell, error: BaseException) -> None:
@@ -205,25 +233,12 @@ async def _run_child(
         _take_crash(cell, error)
 
 
-async def _live(factory: Callable[[], Actor[M]], cell: ActorCell) -> None:
-    clock, cell.pulse.ahead = quickest_clock()
-    cell.pulse.enter(Phase.ON_START, trio.current_time())
-    actor = factory()
-    actor.bind(cell)
-    await actor.on_start()
-    cell.pulse.signal(Signal.STARTED)
-    cell.observe(Began())
-    try:
-        await _work(actor, cell, clock)
-    except BaseException as error:  # noqa: ASYNC103, BLE001  # split at once, so that `on_stop` finds it crashed
-        _take_crash(cell, error)
-    finally:
-        await _clean_up(actor, cell)  # noqa: ASYNC102  # it bounds itself
-
-
 async def _clean_up(actor: Actor[M], cell: ActorCell) -> None:
     """Run `on_stop`: within the stop grace, or, after a cancellation, shielded and briefly."""
     cell.pulse.enter(Phase.ON_STOP, trio.current_time())
+    if type(actor).on_stop is _NO_ON_STOP:
+        return  # there is nothing to run
+    cell.enter_context()
     cancelled = trio.current_effective_deadline() <= trio.current_time()
     if cell.pulse.state is State.STOPPING and not cancelled:
         await actor.on_stop()
@@ -234,23 +249,20 @@ async def _clean_up(actor: Actor[M], cell: ActorCell) -> None:
         await actor.on_stop()
 
 
-async def _work(actor: Actor[M], cell: ActorCell, clock: Callable[[], float]) -> None:
-    """Handle mail until there is none and the actor is to stop."""
-    mailbox, pulse, task = cell.mailbox, cell.pulse, trio.lowlevel.current_task()
-    while True:
+async def _work(actor: Actor[M], cell: ActorCell, clock: Callable[[], float]) -> bool:
+    """Handle mail until there is none, and say whether to wait for more; if not, it is to stop."""
+    mailbox, pulse = cell.mailbox, cell.pulse
+    while mailbox.user or mailbox.probe is not None:
+        cell.enter_context()
         if mailbox.probe is not None:
             await _probe(actor, cell)
-        elif mailbox.user:
-            await _handle_some(actor, cell, clock)
-        elif pulse.state is not State.RUNNING:
-            return
         else:
-            pulse.phase, pulse.stamp = Phase.PARKED, clock()
-            await trio.lowlevel.wait_task_rescheduled(mailbox.park(task))
-            continue
+            await _handle_some(actor, cell, clock)
         if mailbox.user and mailbox.probe is None:
             pulse.phase, pulse.stamp = Phase.BETWEEN, clock()
             await trio.lowlevel.checkpoint()
+    pulse.phase, pulse.stamp = Phase.PARKED, clock()
+    return pulse.state is State.RUNNING
 
 
 async def _handle_some(actor: Actor[M], cell: ActorCell, clock: Callable[[], float]) -> None:

@@ -6,7 +6,7 @@ The name is Akka's: what surrounds an actor and makes it one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 
 import attrs
 import outcome
@@ -40,6 +40,11 @@ class Ending:
 
 
 @attrs.frozen
+class Ended:
+    """It has ended: nothing of it runs any more, and it holds nothing."""
+
+
+@attrs.frozen
 class DeadLettered:
     """Accepted messages that nobody will handle, since the actor ended first."""
 
@@ -62,11 +67,7 @@ class Detached:
     why: str
 
 
-Notice = Began | Ending | DeadLettered | Attached | Detached
-
-
-def _ignore(_: Notice) -> None:
-    """Nobody listens."""
+Notice = Began | Ending | Ended | DeadLettered | Attached | Detached
 
 
 @attrs.define(eq=False)
@@ -78,12 +79,7 @@ class ActorCell:
     stop_grace: float = attrs.field(kw_only=True, default=DEFAULT_STOP_GRACE)
     cleanup_grace: float = attrs.field(kw_only=True, default=DEFAULT_CLEANUP_GRACE)
     connection_limit: int = attrs.field(kw_only=True, default=DEFAULT_CONNECTION_LIMIT)
-    observe: Callable[[Notice], None] = attrs.field(kw_only=True, default=_ignore)
-    """Told of each notice, synchronously; must not raise."""
-    threads: Threads = attrs.field(
-        kw_only=True, default=attrs.Factory(lambda self: Threads(self.name), takes_self=True)
-    )
-    """For its blocking calls; shared with whoever belongs to the same owner."""
+    _threads: Threads | None = attrs.field(kw_only=True, default=None)
 
     pulse: Pulse = attrs.field(init=False, factory=lambda: Pulse(born_at=trio.current_time()))
     mailbox: Mailbox = attrs.field(
@@ -106,9 +102,25 @@ class ActorCell:
     """What it held when its end began: the keys given to `call_at_end`. Empty when it has ended."""
     _over: trio.Event | None = attrs.field(init=False, default=None)
     """Made for the first who waits for its end."""
-    _at_end: dict[object, Callable[[Exit], None]] = attrs.field(
-        init=False, factory=dict[object, Callable[[Exit], None]]
-    )
+    _outside: Token[ActorCell | None] | None = attrs.field(init=False, default=None)
+    """What its task's context was without it; None while it is so."""
+    _at_end: dict[object, Callable[[Exit], None]] | None = attrs.field(init=False, default=None)
+    """What to call at its end; None: nothing ever was to be called."""
+
+    def observe(self, notice: Notice) -> None:
+        """Told of each notice, synchronously. Override it; it must not raise."""
+
+    @property
+    def threads(self) -> Threads:
+        """For its blocking calls; shared with whoever belongs to the same owner."""
+        if self._threads is None:
+            self._threads = Threads(self.name)
+        return self._threads
+
+    @property
+    def may_begin(self) -> bool:
+        """Asked once, before anything of it is made. Override it; one that may not ends at once."""
+        return True
 
     @property
     def exit_due(self) -> Exit:
@@ -127,10 +139,23 @@ class ActorCell:
         Its own is none of them while that only waits for its child tasks to end.
         """
         own, children = self.task, self.children
-        roots = () if own is None or (children and children.hold_it_up) else ((own, self.scope),)
-        if children is None or children.task is None:
-            return roots
-        return (*roots, (children.task, children.scope))
+        if children is None:
+            return () if own is None else ((own, self.scope),)
+        below = tuple((task, children.scope) for task in children.tasks)
+        return below if own is None or children.hold_it_up else ((own, self.scope), *below)
+
+    # Its context
+
+    def enter_context(self) -> None:
+        """From here on, code of its own runs: in this task and all that it starts, it is `current_cell`."""
+        if self._outside is None:
+            self._outside = current_cell.set(self)
+
+    def leave_context(self) -> None:
+        """No more. A newborn that only waits keeps no context of its own: most of the idle are such."""
+        if self._outside is not None:
+            current_cell.reset(self._outside)
+            self._outside = None
 
     # Mail
 
@@ -183,11 +208,15 @@ class ActorCell:
         self.due = Exit(reason, detail)
         self.pulse.signal(Signal.STOP)
         self.pulse.stop_by = trio.current_time() + self.stop_grace
-        self.scope.deadline = self.pulse.stop_by
-        if self.children is not None:
-            self.children.scope.deadline = self.pulse.stop_by
+        self.bound_stop(self.pulse.stop_by)
         self.mailbox.close()
         self.observe(Ending())
+
+    def bound_stop(self, deadline: float) -> None:
+        """Have it cancelled then, if it has not ended. Override it where somebody sees to that anyhow."""
+        self.scope.deadline = deadline
+        if self.children is not None:
+            self.children.scope.deadline = deadline
 
     def cancel(self, reason: ExitReason, detail: str = "") -> None:
         """Cancel its task; give back its mail and close what it holds, now. First reason stays."""
@@ -239,6 +268,7 @@ class ActorCell:
         self._let_go(lost)
         self.let_go = ()
         self._tell_over()
+        self.observe(Ended())
 
     async def wait_over(self) -> None:
         """Until it has ended, or is condemned. Cancellation: nothing happens."""
@@ -259,30 +289,36 @@ class ActorCell:
 
         Also for one that is condemned and never runs `on_stop`. What it raises goes into the Exit.
         """
+        if self._at_end is None:
+            self._at_end = {}
         self._at_end[key] = function
 
     def forget_at_end(self, key: object) -> bool:
         """Take it back; False when it was called already, or never there."""
-        return self._at_end.pop(key, None) is not None
+        return self._at_end is not None and self._at_end.pop(key, None) is not None
 
     @property
     def held(self) -> tuple[object, ...]:
         """What will be let go at the end: the keys given to `call_at_end`."""
-        return tuple(self._at_end)
+        return tuple(self._at_end or ())
 
     def _let_go(self, in_hand: tuple[object, ...]) -> None:
         """Give back what others wait for. What is left of the actor holds nothing of theirs."""
         self.mailbox.close()
         self.asked = None
         self._lose((*in_hand, *self.mailbox.clear()), self.exit_due)
-        self.let_go = (*self.let_go, *self._at_end)
-        while self._at_end:
-            key, function = next(iter(self._at_end.items()))
+        if self._at_end is not None:
+            self._call_at_end(self._at_end)
+
+    def _call_at_end(self, functions: dict[object, Callable[[Exit], None]]) -> None:
+        self.let_go = (*self.let_go, *functions)
+        while functions:
+            key, function = next(iter(functions.items()))
             try:
                 function(self.exit_due)
             except Exception as error:  # noqa: BLE001  # its own trouble: told by its Exit
                 self.due = attrs.evolve(self.exit_due, error=self.exit_due.error or error)
-            self._at_end.pop(key, None)  # only now: while it is called it may be taken back
+            functions.pop(key, None)  # only now: while it is called it may be taken back
 
     def _lose(self, lost: Iterable[object], exit: Exit) -> None:
         dead = 0

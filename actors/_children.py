@@ -19,8 +19,6 @@ class Children:
 
     scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
     """Around all of them."""
-    task: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
-    """Below which they run; None before it does, and after."""
     nursery: trio.Nursery | None = attrs.field(init=False, default=None)
     _early: list[tuple[Context, Callable[[trio.Nursery], None]]] = attrs.field(
         init=False, factory=list[tuple[Context, Callable[[trio.Nursery], None]]]
@@ -42,7 +40,6 @@ class Children:
 
     async def run(self) -> None:
         """Keep the nursery open until `scope` is cancelled, and all have ended."""
-        self.task = trio.lowlevel.current_task()
         try:
             with self.scope:
                 async with trio.open_nursery() as self.nursery:
@@ -51,7 +48,7 @@ class Children:
                     self._early.clear()
                     await trio.sleep_forever()
         finally:
-            self.task = self.nursery = None
+            self.nursery = None
             self._over = True
             if self._waiting is not None:
                 trio.lowlevel.reschedule(self._waiting)
@@ -62,6 +59,11 @@ class Children:
         if not self._over:
             self._waiting = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.FAILED)
+
+    @property
+    def tasks(self) -> tuple[trio.lowlevel.Task, ...]:
+        """Those that run now."""
+        return () if self.nursery is None else tuple(self.nursery.child_tasks)
 
     @property
     def hold_it_up(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 import attrs
 from trio.lowlevel import checkpoint_if_cancelled, current_task, wait_task_rescheduled
 
-from ._cancelled import SEES_CANCELLATION
+from ._cancelled import RUNNING, SEES_CANCELLATION
 from ._cell import ActorCell, Waiting, current_cell, fenced
 from ._errors import MailboxFull
 from ._lifecycle import Exit, ExitReason, State
@@ -100,7 +100,7 @@ class ActorRef(Generic[M_contra]):
           Deadlock: it is full and waits, directly or through others, for you.
           Fenced: you are condemned.
         """
-        if not SEES_CANCELLATION or current_task()._cancel_status.effectively_cancelled:  # noqa: SLF001
+        if not SEES_CANCELLATION or RUNNING.task._cancel_status.effectively_cancelled:  # noqa: SLF001
             await checkpoint_if_cancelled()
         mailbox = self.cell.mailbox
         if len(mailbox.user) < mailbox.room and not fenced:  # as in tell_nowait
@@ -123,7 +123,7 @@ class ActorRef(Generic[M_contra]):
           Fenced: you are condemned.
         """
         task = current_task()
-        if not SEES_CANCELLATION or task._cancel_status.effectively_cancelled:  # noqa: SLF001
+        if not SEES_CANCELLATION or RUNNING.task._cancel_status.effectively_cancelled:  # noqa: SLF001
             await checkpoint_if_cancelled()
         cell, sender, envelope = self.cell, current_cell.get(), Envelope(request)
         waiting = None if sender is None else Waiting(sender, cell, envelope.awaited)

@@ -9,7 +9,7 @@ import trio
 
 from ._child import Child
 from ._events import ChoreFailed
-from ._quota import QuotaRefused
+from ._quota import LocalQuota, QuotaRefused
 from ._report import CleanupReport, Stage, StageReport, Trigger
 from ._table import Services
 
@@ -23,6 +23,26 @@ class CleanUp(Protocol):
     def __call__(
         self, until: Stage, trigger: Trigger, *, bound: float | None = None
     ) -> Awaitable[CleanupReport]: ...
+
+
+def is_local(services: Services) -> bool:
+    """Is there nobody to ask but this process?"""
+    return type(services.quota) is LocalQuota
+
+
+def count_in_nowait(child: Child, services: Services) -> bool:
+    """Count the slot if that takes no wait, and say whether it did: within one process it does."""
+    quota = services.quota
+    return type(quota) is LocalQuota and quota.admit_nowait(child.slot)
+
+
+def count_out_nowait(child: Child, services: Services) -> bool:
+    """Its slot counts nowhere any more, if that takes no wait; say whether it did."""
+    quota = services.quota
+    if type(quota) is not LocalQuota:
+        return False
+    quota.release_nowait(child.slot)
+    return True
 
 
 async def count_in(child: Child, services: Services, clean_up: CleanUp) -> tuple[StageReport, ...]:

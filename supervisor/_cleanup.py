@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import trio
 
@@ -28,14 +28,24 @@ from ._report import (
 from ._table import Table
 
 
+def nothing_needed() -> int:
+    """Nobody waits for a slot."""
+    return 0
+
+
 async def run_stage(
-    table: Table, stage: Stage, *, needed: int = 0, bound: float | None = None, ask: bool = True
+    table: Table,
+    stage: Stage,
+    *,
+    needed: Callable[[], int] = nothing_needed,
+    bound: float | None = None,
+    ask: bool = True,
 ) -> StageReport:
     """Judge everybody, remove whom this stage removes, all at once, and report.
 
-    `needed` slots are wanted besides. `bound` is how many seconds to wait for probes and for
-    those that stop gracefully; None: as long as their own graces last. Without `ask`, nobody is
-    probed: they have just been. Nor where the spec says no probing.
+    So many slots as are `needed` in that moment are wanted besides. `bound` is how many seconds to
+    wait for probes and for those that stop gracefully; None: as long as their own graces last.
+    Without `ask`, nobody is probed: they have just been. Nor where the spec says no probing.
     """
     await trio.lowlevel.checkpoint()  # each stage is a turn of its own: others go on in between
     began, before = trio.current_time(), table.held
@@ -43,9 +53,10 @@ async def run_stage(
         await ask_for_life(table, bound)
     verdicts = table.verdicts()
     looked_at = [(child, verdicts[child.key]) for child in table.children]
-    chosen = set(victims(stage, verdicts, needed=needed))
+    wanted = needed()
+    chosen = set(victims(stage, verdicts, needed=wanted))
     leaving = [child for child in table.children if child.key in chosen]
-    going = _going(table, stage, needed=needed)
+    going = _going(table, stage, needed=wanted)
     for child, verdict in looked_at:
         if child.key in chosen:
             reap(table, child, verdict)
@@ -65,7 +76,7 @@ def _going(table: Table, stage: Stage, *, needed: int) -> list[Child]:
 
 def reap(table: Table, child: Child, verdict: Verdict) -> None:
     """Begin the end of one child. Returns at once."""
-    pulse = child.cell.pulse
+    pulse = child.pulse
     table.emit(Suspected, child, verdict, pulse.phase, pulse.since)
     where = child.where() if verdict.health is Health.UNRESPONSIVE else ""
     table.emit(ReapStarted, child, REASONS[verdict.health], where)
@@ -79,10 +90,10 @@ async def _wait_left(leaving: Iterable[Child], *, bound: float | None) -> None:
     """
     for child in leaving:
         if child.cancelled:
-            await child.left.wait()
+            await child.wait_left()
     with trio.move_on_after(math.inf if bound is None else bound):
         for child in leaving:
-            await child.left.wait()
+            await child.wait_left()
 
 
 async def ask_for_life(table: Table, bound: float | None) -> None:
@@ -101,7 +112,7 @@ async def ask_for_life(table: Table, bound: float | None) -> None:
 async def _ask(table: Table, bound: float | None) -> None:
     verdicts = table.verdicts()
     asked = [child for child in table.children if verdicts[child.key].health is not Health.UNRESPONSIVE]
-    probes = [(child, probe) for child in asked if (probe := child.cell.probe()) is not None]
+    probes = [(child, probe) for child in asked if (probe := child.probe()) is not None]
     for child in asked:
         for connection in attached_to(child.ref):
             connection.check()
@@ -155,7 +166,7 @@ def all_alive(table: Table) -> bool:
 
 def anything_to_remove(table: Table) -> bool:
     """Is there hard evidence against anybody right now?"""
-    return any(removed_by(verdict) is not None for verdict in table.verdicts().values())
+    return any(removed_by(verdict) is not None for verdict in table.doubts().values())
 
 
 def explain(table: Table, *, waiting: int) -> Explanation:
@@ -168,7 +179,7 @@ def explain(table: Table, *, waiting: int) -> Explanation:
         condemned=_located(table.condemned, table),
         slots_held=table.held,
         waiting=waiting,
-        threads=table.threads.busy,
+        threads=table.services.busy_threads_of(table.user),
         dry_run=dry_run(table, Stage.LIVENESS, needed=wanted),
     )
 
@@ -184,7 +195,7 @@ def snapshot_of(table: Table, *, waiting: int) -> UserSnapshot:
         table.limit,
         table.held,
         waiting,
-        table.threads.busy,
+        table.services.busy_threads_of(table.user),
         managers=_holders(table, ()),
         condemned=tuple(child.holder(table.verdict(child)) for child in table.condemned),
     )
@@ -226,20 +237,17 @@ def _holders(table: Table, stages: Sequence[StageReport]) -> tuple[Holder, ...]:
 
 def resumable_until(table: Table) -> float | None:
     """Till when the client that is gone longest, and may still come back, is waited for."""
-    gone = filter(is_resumable, table.verdicts().values())
+    gone = filter(is_resumable, table.doubts().values())
     return min((verdict.until for verdict in gone if verdict.until is not None), default=None)
-
-
-def worth_a_visit(table: Table) -> bool:
-    """Is there evidence against anybody, or anybody who must be asked to get any?"""
-    return anything_to_remove(table) or has_probes(table)
 
 
 def has_probes(table: Table) -> bool:
     """Must anybody be asked to know how he is?"""
-    return any(child.cell.pulse.has_probe for child in table.children)
+    return any(child.pulse.has_probe for child in table.children)
 
 
-def is_suspect(table: Table) -> bool:
-    """Does anybody look dead?"""
-    return any(verdict.health is Health.UNRESPONSIVE for verdict in table.verdicts().values())
+def look_through(table: Table) -> tuple[bool, bool]:
+    """Does anybody look dead, and is there evidence against anybody?"""
+    doubts = table.doubts().values()
+    dead = any(verdict.health is Health.UNRESPONSIVE for verdict in doubts)
+    return dead, any(removed_by(verdict) is not None for verdict in doubts)

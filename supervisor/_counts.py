@@ -131,6 +131,7 @@ class Tally:
     _kinds: Counter[type[Event]] = attrs.field(init=False, factory=Counter[type[Event]])
     _plain: Counter[str] = attrs.field(init=False, factory=Counter[str])
     _stalled: float = attrs.field(init=False, default=0.0)
+    _managers: int = attrs.field(init=False, default=0)
     _most: int = attrs.field(init=False, default=0)
     _refusals: Counter[RefusalReason] = attrs.field(init=False, factory=Counter[RefusalReason])
     _ends: Counter[ExitReason] = attrs.field(init=False, factory=Counter[ExitReason])
@@ -175,7 +176,7 @@ class Tally:
             managers_cleaned_up=sum(self._ends[reason] for reason in CLEANED_UP),
             starts_failed=kinds[StartFailed],
             condemned=kinds[Condemned],
-            managers=plain["managers"],
+            managers=self._managers,
             max_concurrent_managers=self._most,
             zombies=plain["zombies"],
             users=len(self._users),
@@ -201,10 +202,15 @@ class Tally:
     # One kind of event each
 
     def reserved(self, event: Reserved) -> None:
-        self._plain["managers"] += 1
-        self._most = max(self._most, self._plain["managers"])
-        self._users[event.user] = user = _User(event.held, event.limit)
-        self._note(event.user, user)
+        self._managers += 1
+        self._most = max(self._most, self._managers)
+        user = self._users.get(event.user)
+        if user is None:
+            user = self._users[event.user] = _User(event.held, event.limit)
+        else:
+            user.held, user.limit = event.held, event.limit
+        if event.held >= event.limit or event.user in self._at_limit:
+            self._note(event.user, user)
 
     def found(self, event: Found) -> None:
         self._found.add(event.waited)
@@ -213,14 +219,17 @@ class Tally:
         (self._spawned_after_cleanup if event.after_cleanup else self._spawned).add(event.waited)
 
     def condemned(self, event: Condemned) -> None:
-        self._plain["managers"] -= 1
+        self._managers -= 1
         self._plain["zombies"] += 1
         if event.cancelled_at is not None:
             self._reaped.add(event.stamp.at - event.cancelled_at)
         self._hold(event.user, event.held)
 
     def terminal(self, event: Terminal) -> None:
-        self._plain["zombies" if event.was_condemned else "managers"] -= 1
+        if event.was_condemned:
+            self._plain["zombies"] -= 1
+        else:
+            self._managers -= 1
         self._ends[event.exit.reason] += 1
         if event.ending_since is not None and not event.was_condemned:
             self._reaped.add(event.stamp.at - event.ending_since)

@@ -51,6 +51,30 @@ def judge(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict:
             return _judge_running(pulse, policy, now, lag)
 
 
+def is_well(pulse: Pulse, policy: HealthPolicy, now: float) -> bool:
+    """Is it plainly well? That takes a tenth of the time that a verdict does.
+
+    True: the verdict is HEALTHY or BUSY, whatever the lag. False says nothing: judge it.
+    """
+    if pulse.state is not State.RUNNING or pulse.probe_failure is not None or pulse.connections == 0:
+        return False
+    if pulse.phase is Phase.HANDLE or pulse.phase is Phase.PROBE:
+        spent = now - pulse.stamp - pulse.ahead
+        if spent > policy.budget or spent > policy.ceiling:
+            return False
+    return policy.idle_limit is None or now - pulse.active_at <= policy.idle_limit
+
+
+def due(pulse: Pulse, policy: HealthPolicy) -> float:
+    """When the reaper has to look at one that starts, stops or is cancelled."""
+    if pulse.state is State.STARTING:
+        return pulse.since + policy.start_grace + PAST
+    if pulse.state is State.STOPPING:
+        assert pulse.stop_by is not None
+        return pulse.stop_by
+    return _last_measure(pulse) + policy.cancel_grace
+
+
 def _last_measure(pulse: Pulse) -> float:
     """When something was last done, or granted, that should end a cancelled actor."""
     measures = (pulse.cancelled_at, pulse.cleanup_by, pulse.forced_at)

@@ -17,6 +17,11 @@ class Limits:
     """Of every user that has none of his own."""
     own: dict[str, int] = attrs.field(init=False, factory=dict[str, int])
 
+    def number_of(self, user: str) -> int | None:
+        """The limit as it stands now; None: a function has to be asked."""
+        limit = self._said_of(user)
+        return None if callable(limit) else limit
+
     async def of(self, user: str) -> int:
         """The limit as it stands now, also if it was changed while a function thought about it.
 
@@ -32,8 +37,7 @@ class Limits:
 
     def known_of(self, user: str) -> int:
         """The limit, as far as it is known without asking: 0 where only a function knows it."""
-        limit = self._said_of(user)
-        return 0 if callable(limit) else limit
+        return self.number_of(user) or 0
 
     def _said_of(self, user: str) -> Limit:
         return self.own.get(user, self.usual)

@@ -41,13 +41,24 @@ class LocalQuota:
     limit: int | None = None
     _slots: set[str] = attrs.field(init=False, factory=set[str])
 
-    async def admit(self, user: str, slot: str) -> None:  # noqa: ARG002  # as the protocol says
+    def admit_nowait(self, slot: str) -> bool:
+        """Count one more slot if there is one, and say whether there was."""
         if self.limit is not None and len(self._slots) >= self.limit:
-            raise QuotaRefused(self.limit)
+            return False
         self._slots.add(slot)
+        return True
+
+    async def admit(self, user: str, slot: str) -> None:  # noqa: ARG002  # as the protocol says
+        if not self.admit_nowait(slot):
+            assert self.limit is not None
+            raise QuotaRefused(self.limit)
+
+    def release_nowait(self, slot: str) -> None:
+        """Count it no more."""
+        self._slots.discard(slot)
 
     async def release(self, user: str, slot: str) -> None:  # noqa: ARG002
-        self._slots.discard(slot)
+        self.release_nowait(slot)
 
     def __len__(self) -> int:
         return len(self._slots)

@@ -61,7 +61,7 @@ class Room:
         if not gone:
             return False
         _, here = min(gone, key=lambda found: found[0])
-        await here.clean_up(Stage.GARBAGE, Trigger.FULL_PROCESS, needed=1, bound=bound)
+        await here.clean_up(Stage.GARBAGE, Trigger.FULL_PROCESS, needed=lambda: 1, bound=bound)
         return True
 
 

@@ -40,29 +40,47 @@ class Spawn:
     asked_at: float = attrs.field(init=False, factory=trio.current_time)
     child: Child | None = attrs.field(init=False, default=None)
     """None while it waits for a slot."""
-    admission: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
-    """Around the question whether there is a slot beyond this user."""
+    admission: trio.CancelScope | None = attrs.field(init=False, default=None)
+    """Around the question whether there is a slot beyond this user; None: it is not being asked."""
     after_cleanup: bool = attrs.field(init=False, default=False)
     """There was no room for it at first."""
-    stages: list[StageReport] = attrs.field(init=False, factory=list[StageReport])
+    stages: tuple[StageReport, ...] = attrs.field(init=False, default=())
     """What was tried on its behalf."""
     _callers: int = attrs.field(init=False, default=0)
+    _parked: dict[trio.lowlevel.Task, None] = attrs.field(init=False, factory=dict[trio.lowlevel.Task, None])
+    """Those of them that are to be woken."""
     _outcome: ActorRef[Any] | Exit | Refusal | Closed | None = attrs.field(init=False, default=None)
-    _done: trio.Event = attrs.field(init=False, factory=trio.Event)
     _claimed: bool = attrs.field(init=False, default=False)
 
     def finish(self, outcome: ActorRef[Any] | Exit | Refusal | Closed) -> None:
         assert self._outcome is None, "a spawn ends once"
         self._outcome = outcome
-        self._done.set()
+        for caller in self._parked:
+            trio.lowlevel.reschedule(caller)
+        self._parked.clear()
 
     async def wait(self) -> None:
         """Wait for the outcome. Cancellation: see `unwanted`."""
+        caller = trio.lowlevel.current_task()
+
+        def abort(_: object) -> trio.lowlevel.Abort:
+            del self._parked[caller]
+            return trio.lowlevel.Abort.SUCCEEDED
+
         self._callers += 1
         try:
-            await self._done.wait()
+            if self._outcome is None:
+                self._parked[caller] = None
+                await trio.lowlevel.wait_task_rescheduled(abort)
+            else:
+                await trio.lowlevel.checkpoint()
         finally:
             self._callers -= 1
+
+    def cancel_admission(self) -> None:
+        """Whether there is a slot beyond this user is of no interest any more."""
+        if self.admission is not None:
+            self.admission.cancel()
 
     @property
     def is_over(self) -> bool:
@@ -71,7 +89,7 @@ class Spawn:
     @property
     def unwanted(self) -> bool:
         """Nobody waits for it any more, and it has not come to an end."""
-        return self._callers == 0 and self._outcome is None
+        return not self._callers and self._outcome is None
 
     def collect(self) -> Obtained[Any]:
         """What the caller gets. Each gets an error of its own; the first gets `created`."""

@@ -18,6 +18,7 @@ from ._fitness import Facts, Fitness, fitness
 from ._handlers import HandlerNursery
 from ._limits import Limits, check_limit
 from ._quota import LocalQuota, Quota
+from ._reaper import Reaper
 from ._report import CleanupReport, Explanation, Snapshot, Stage, Standing, Trigger, UserSnapshot
 from ._room import Room
 from ._settings import Change, Settings, diff
@@ -80,6 +81,7 @@ class Supervisor:
             make_room=lambda: self._room.make(),  # noqa: PLW0108  # it is made below
             reclaim=lambda: self._room.reclaim(),  # noqa: PLW0108  # likewise
         )
+        self._reaper = Reaper(events)
         self._sweep = Sweep(self._services, lambda: list(self._users.values()))
         self._pace = Pace(spec, self._services.jitter)
         self._room = Room(self._services, self._sweep, self._users.values, self._in_handler_nursery)
@@ -115,7 +117,9 @@ class Supervisor:
         found = here.find(key) if here is not None else None
         if found is not None:
             return found
-        limit = await self._limits.of(user)
+        limit = self._limits.number_of(user)
+        if limit is None:
+            limit = await self._limits.of(user)
         if not self._accepting:
             raise SupervisorClosed
         here = self._users.get(user) or self._open_user(user)
@@ -238,7 +242,7 @@ class Supervisor:
         if here is not None:
             return here.explain()
         nothing = CleanupReport(user, (), dry_run=True)
-        threads = self._services.threads_of(user).busy
+        threads = self._services.busy_threads_of(user)
         return Explanation(user, self._limits.known_of(user), (), (), 0, 0, threads, nothing)
 
     def snapshot(self) -> Snapshot:
@@ -325,7 +329,7 @@ class Supervisor:
     # The runtime's side
 
     def _open_user(self, user: str) -> UserSupervisor:
-        here = self._users[user] = UserSupervisor(user, self._services, self._retire)
+        here = self._users[user] = UserSupervisor(user, self._services, self._reaper, self._retire)
         name = f"user {user!r}"
         Context().run(lambda: self._root.start_soon(here.home.run, name=name))
         return here
@@ -340,6 +344,7 @@ class Supervisor:
         """Run the background; called by `open_supervisor` before anybody can spawn."""
         services = self._services
         self._root.start_soon(self._lag_meter.beat_for_ever)
+        self._root.start_soon(self._reaper.run)
         await self._root.start(sweep_for_ever, self._sweep.run, self._pace, services.events)
 
     def stop_accepting(self) -> None:
@@ -354,14 +359,14 @@ class Supervisor:
                 nursery.start_soon(here.stop_all, ExitReason.SHUTDOWN, "the supervisor ends")
         condemned = [c for here in self._users.values() for c in here.table.condemned]
         if condemned:
-            stuck = tuple(f"{c.cell.name}: {' > '.join(c.stack())}" for c in condemned)
+            stuck = tuple(f"{c.name}: {' > '.join(c.stack())}" for c in condemned)
             events = self._services.events
             events.emit(ShutdownHeld(events.stamp(), stuck))
 
 
 def _check_request(user: object, key: object, spec: object) -> None:
-    for what, value in (("user", user), ("key", key)):
-        if not isinstance(value, str):
-            raise TypeError(f"{what} must be a str, exactly as it is to be compared, not {value!r}")
+    if not isinstance(user, str) or not isinstance(key, str):
+        what, value = ("key", key) if isinstance(user, str) else ("user", user)
+        raise TypeError(f"{what} must be a str, exactly as it is to be compared, not {value!r}")
     if not isinstance(spec, ChildSpec):
         raise TypeError(f"spec must be a ChildSpec, not {spec!r}: write ChildSpec(YourActor)")

@@ -109,7 +109,7 @@ class Surveyor:
         """Count one in; is it stuck?"""
         self._health[verdict.health] += 1
         if verdict.health is Health.UNRESPONSIVE and name:
-            self._stuck.offer(-child.cell.pulse.since, lambda: (child.user, child.located_holder(verdict)))
+            self._stuck.offer(-child.pulse.since, lambda: (child.user, child.located_holder(verdict)))
         elif verdict.health is Health.CONDEMNED:
             self._condemned.offer(-child.reserved_at, lambda: (child.user, child.located_holder(verdict)))
         return verdict.health is Health.UNRESPONSIVE

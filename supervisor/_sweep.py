@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterable
 import attrs
 import trio
 
-from ._cleanup import ask_for_life, has_probes, is_suspect, worth_a_visit
+from ._cleanup import ask_for_life, has_probes, look_through
 from ._events import SweepHeld, Swept
 from ._report import CleanupReport, Stage, Trigger
 from ._table import Services
 from ._user import UserSupervisor
 
-# How many actors a sweep looks at before the others get a turn: some milliseconds at most.
-SWEEP_BATCH = 200
+# How many actors a sweep looks at before the others get a turn: a third of a millisecond if all are well,
+# three if all are to be judged. To come to a user takes as long as to look at some actors.
+SWEEP_BATCH = 1000
+USER_COST = 3
 
 # How many users' cleanups begin before the others get a turn: some milliseconds at most.
 CLEANUPS_AT_ONCE = 10
@@ -41,6 +43,21 @@ class Hold:
         if self._until is None:
             self._until = now + self.longest
         return self._until if now < self._until else None
+
+
+@attrs.define(eq=False)
+class _Turn:
+    """How much of its turn a sweep has used up."""
+
+    _spent: int = attrs.field(init=False, default=0)
+
+    def is_over_with(self, here: UserSupervisor) -> bool:
+        """After this user, is it time to let the others run?"""
+        self._spent += USER_COST + here.table.size
+        if self._spent < SWEEP_BATCH:
+            return False
+        self._spent = 0
+        return True
 
 
 @attrs.define(eq=False)
@@ -80,22 +97,27 @@ class Sweep:
         return joined(None, await clean_up_all(visit, why, until=Stage.LIVENESS, bound=bound))
 
     async def _ask_all(self, bound: float) -> None:
+        if not self._services.spec.probing:
+            return
+        turn = _Turn()
         async with trio.open_nursery() as nursery:
             for here in self._users():
-                if self._services.spec.probing and has_probes(here.table):
+                if has_probes(here.table):
                     nursery.start_soon(ask_for_life, here.table, bound)
+                if turn.is_over_with(here):
+                    await trio.lowlevel.checkpoint()
 
     async def _look(self) -> tuple[int, list[UserSupervisor]]:
         """How many users have one that looks dead, and to whom it pays to go."""
-        suspects, looked_at = 0, 0
+        suspects = 0
         visit: list[UserSupervisor] = []
+        turn = _Turn()
         for here in self._users():
-            suspects += is_suspect(here.table)
-            if worth_a_visit(here.table):
+            looks_dead, has_evidence = look_through(here.table)
+            suspects += looks_dead
+            if has_evidence or has_probes(here.table):
                 visit.append(here)
-            looked_at += len(here.table.children)
-            if looked_at >= SWEEP_BATCH:
-                looked_at = 0
+            if turn.is_over_with(here):
                 await trio.lowlevel.checkpoint()
         return suspects, visit
 

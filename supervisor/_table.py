@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import itertools
 import random
+import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, Protocol
 from weakref import WeakValueDictionary
 
 import attrs
 import trio
 
-from actors import Attached, Began, DeadLettered, Detached, Ending, ExitReason, Notice, State, Threads
+from actors import Attached, Began, DeadLettered, Detached, Ended, Ending, ExitReason, Notice, State, Threads
 
 from ._child import Child
 from ._events import (
@@ -28,7 +29,7 @@ from ._events import (
     StartFailed,
     Terminal,
 )
-from ._health import Lag
+from ._health import Lag, is_well
 from ._quota import Quota
 from ._report import Verdict
 from ._spec import ChildSpec, SupervisorSpec
@@ -53,12 +54,14 @@ class Services:
     longest; False: there are none."""
     jitter: random.Random = attrs.field(factory=lambda: random.Random(random.getrandbits(64)))  # noqa: S311  # dice, no secret
     """From the program's own dice: where those are seeded, every run is the same."""
+    origin: str = attrs.field(init=False, factory=lambda: uuid.uuid4().hex)
+    """Of the names of its slots: no other supervisor has the same."""
     _incarnations: Iterator[int] = attrs.field(init=False, factory=lambda: itertools.count(1))
 
     _threads: WeakValueDictionary[str, Threads] = attrs.field(
         init=False, factory=WeakValueDictionary[str, Threads]
     )
-    """By user, for as long as the user is here or a thread of his runs."""
+    """By user, for as long as a thread of his runs, or somebody is about to start one."""
 
     def next_incarnation(self) -> int:
         return next(self._incarnations)
@@ -67,10 +70,35 @@ class Services:
         """The same ones over all of his managers; those that still run outlast a retired user."""
         return self._threads.setdefault(user, Threads(user, self.spec.threads_per_user))
 
+    def busy_threads_of(self, user: str) -> int:
+        """How many of his run."""
+        threads = self._threads.get(user)
+        return 0 if threads is None else threads.busy
+
     @property
     def occupy_threads(self) -> tuple[str, ...]:
         """The users that do, also those of whom nothing else is here."""
         return tuple(threads.owner for threads in self._threads.values() if threads.busy)
+
+
+class Steward(Protocol):
+    """Told what happens to the children in a table."""
+
+    def began(self, child: Child) -> None:
+        """It has started."""
+        ...
+
+    def ending(self, child: Child) -> None:
+        """Its end has begun."""
+        ...
+
+    def ended(self, child: Child) -> None:
+        """It has ended. Call the table's `ended` as soon as nothing counts it any more."""
+        ...
+
+    def freed(self, child: Child) -> None:
+        """Its key, and perhaps its slot, became free."""
+        ...
 
 
 @attrs.define(eq=False)
@@ -80,21 +108,18 @@ class Table:
     user: str
     limit: int
     services: Services
-    _began: Callable[[Child], None]
-    """Told when a child has started."""
-    _ending: Callable[[Child], None]
-    """Told when a child's end has begun."""
-    _freed: Callable[[Child], None]
-    """Told when a child's key, and perhaps its slot, became free."""
-    threads: Threads = attrs.field(
-        init=False, default=attrs.Factory(lambda self: self.services.threads_of(self.user), takes_self=True)
-    )
+    _steward: Steward
     _children: dict[str, Child] = attrs.field(init=False, factory=dict[str, Child])
     """By key: those that hold a slot and a key."""
     _condemned: dict[int, Child] = attrs.field(init=False, factory=dict[int, Child])
     """By incarnation, oldest first; those beyond the allowance hold a slot too."""
-    _spinning: set[int] = attrs.field(init=False, factory=set[int])
+    _spinning: frozenset[int] = frozenset()
     """The condemned, by incarnation, that cost a core when they were condemned."""
+
+    @property
+    def threads(self) -> Threads:
+        """The user's own."""
+        return self.services.threads_of(self.user)
 
     @property
     def allowance(self) -> int:
@@ -105,7 +130,13 @@ class Table:
     @property
     def held(self) -> int:
         """Slots held: starting, live, stopping, and condemned beyond the allowance."""
-        return len(self._children) + max(0, len(self._condemned) - self.allowance)
+        held = len(self._children)
+        return held + max(0, len(self._condemned) - self.allowance) if self._condemned else held
+
+    @property
+    def size(self) -> int:
+        """How many hold a key."""
+        return len(self._children)
 
     @property
     def children(self) -> tuple[Child, ...]:
@@ -147,21 +178,49 @@ class Table:
         now, lag = trio.current_time(), self.services.lag()
         return {key: child.verdict(now, lag) for key, child in self._children.items()}
 
+    def is_well(self, child: Child, now: float) -> bool:
+        """Is there nothing to be said of it but that it is well? Ten times as quick as a verdict."""
+        return is_well(child.pulse, child.spec.health, now)
+
+    def doubts(self) -> dict[str, Verdict]:
+        """The verdicts on those holders of a key who are not plainly well: few, as a rule."""
+        now = trio.current_time()
+        doubtful = [child for child in self._children.values() if not self.is_well(child, now)]
+        if not doubtful:
+            return {}
+        lag = self.services.lag()
+        return {child.key: child.verdict(now, lag) for child in doubtful}
+
     def verdicts_on(self, children: Iterable[Child]) -> list[tuple[Child, Verdict]]:
         """The verdicts on these, now; those that have left meanwhile are left out."""
         now, lag = trio.current_time(), self.services.lag()
-        here = (child for child in children if child.is_condemned or not child.left.is_set())
+        here = (child for child in children if child.is_condemned or not child.has_left)
         return [(child, child.verdict(now, lag)) for child in here]
 
     def reserve(self, key: str, spec: ChildSpec[Any]) -> Child:
         """Take a slot. The caller has seen that one is free, with no await in between."""
         assert key not in self._children
-        incarnation = self.services.next_incarnation()
-        child = Child(self.user, key, incarnation, spec, self.threads, self._noticed)
+        services, events = self.services, self.services.events
+        incarnation = services.next_incarnation()
+        slot = f"{services.origin}-{incarnation}"
+        child = Child(
+            f"{self.user}/{key}#{incarnation}",
+            *(self.user, key, incarnation, spec, slot, self),
+            capacity=spec.mailbox_capacity,
+            stop_grace=spec.stop_grace,
+            cleanup_grace=spec.cleanup_grace,
+            connection_limit=spec.connection_limit,
+        )
         self._children[key] = child
-        assert self.held <= self.limit
-        policy, graces = spec.health, (spec.stop_grace, spec.cleanup_grace)
-        self.emit(Reserved, child, self.held, self.limit, policy, *graces)
+        held = self.held
+        assert held <= self.limit
+        events.emit(
+            Reserved(
+                events.stamp(),
+                *(self.user, key, incarnation, held, self.limit),
+                *(spec.health, spec.stop_grace, spec.cleanup_grace),
+            )
+        )
         return child
 
     def force(self, child: Child, step: ForceStep) -> None:
@@ -170,14 +229,14 @@ class Table:
 
     def condemn(self, child: Child) -> None:
         """Move a cancelled child that runs on out of the way of its key, and of its slot."""
-        if child.state is not State.CANCELLING or child.left.is_set():
+        if child.state is not State.CANCELLING or child.has_left:
             return
         del self._children[child.key]
         self._condemned[child.incarnation] = child
-        pulse = child.cell.pulse
+        pulse = child.pulse
         since = (pulse.cancelled_at, pulse.phase, pulse.since)
         self.emit(Condemned, child, child.cause(), child.stack(), *since, self.held)
-        child.cell.condemn()
+        child.condemn()
         self._advise(child)
         self._leave(child)
 
@@ -185,8 +244,8 @@ class Table:
         """A condemned one that only costs memory can wait; what costs more asks for a new process."""
         advice = ""
         if child.spins:
-            self._spinning.add(child.incarnation)
-            advice = f"{child.cell.name} is condemned and spins: it costs a core"
+            self._spinning |= {child.incarnation}
+            advice = f"{child.name} is condemned and spins: it costs a core"
         elif self.allowance_spent:
             number = len(self._condemned)
             advice = f"{self.user!r} has {number} condemned, with an allowance of {self.allowance}"
@@ -196,18 +255,19 @@ class Table:
     def ended(self, child: Child) -> None:
         """The child's task is over: everything that it held is free."""
         was_condemned = self._condemned.pop(child.incarnation, None) is not None
-        self._spinning.discard(child.incarnation)
+        self._spinning -= {child.incarnation}
         if self._children.get(child.key) is child:
             del self._children[child.key]
-        how = child.cell.exit_due
+        how = child.exit_due
         if how.reason is ExitReason.START_FAILED:
             self.emit(StartFailed, child, how)
-        self.emit(Terminal, child, how, was_condemned, child.ending_since, self.held)
+        events, who = self.services.events, (child.user, child.key, child.incarnation)
+        events.emit(Terminal(events.stamp(), *who, how, was_condemned, child.ending_since, self.held))
         self._leave(child)
 
     def _leave(self, child: Child) -> None:
-        child.left.set()
-        self._freed(child)
+        child.leave()
+        self._steward.freed(child)
 
     def emit(
         self,
@@ -221,13 +281,16 @@ class Table:
         who = (child.user, child.key, child.incarnation)
         events.emit(kind(events.stamp(), *who, *args, **kwargs))
 
-    def _noticed(self, child: Child, notice: Notice) -> None:
+    def noticed(self, child: Child, notice: Notice) -> None:
+        """A child tells what happens to it."""
         match notice:
             case Began():
-                self._began(child)
+                self._steward.began(child)
+            case Ended():
+                self._steward.ended(child)
             case Ending():
                 if child.key in self._children:
-                    self._ending(child)
+                    self._steward.ending(child)
             case Attached(connections):
                 self.emit(ConnectionAttached, child, connections)
             case Detached(connections, why):

@@ -8,12 +8,22 @@ from typing import Any
 import attrs
 import trio
 
-from actors import Exit, ExitReason, State
+from actors import Exit, ExitReason, State, run_actor
 
 from ._admission import Settle, Try, crosses_high_water, next_move, stages_until, victims
-from ._beyond import count_in, count_out
+from ._beyond import count_in, count_in_nowait, count_out, count_out_nowait, is_local
 from ._child import Child
-from ._cleanup import all_alive, anything_to_remove, dry_run, explain, reap, refusal, run_stage, snapshot_of
+from ._cleanup import (
+    all_alive,
+    anything_to_remove,
+    dry_run,
+    explain,
+    nothing_needed,
+    reap,
+    refusal,
+    run_stage,
+    snapshot_of,
+)
 from ._events import CleanedUp, Found, Refused, Started, Waited
 from ._health import PAST
 from ._home import Home
@@ -43,42 +53,38 @@ class UserSupervisor:
 
     user: str
     _services: Services
-    _deserted: Callable[[UserSupervisor], None]
+    _reaper: Reaper
+    _retired: Callable[[UserSupervisor], None]
     """Told, once, when nothing of the user is left."""
     table: Table = attrs.field(
-        init=False, default=attrs.Factory(lambda self: self.make_table(), takes_self=True)
+        init=False,
+        default=attrs.Factory(lambda self: Table(self.user, 0, self._services, self), takes_self=True),
     )
     _spawns: dict[str, Spawn] = attrs.field(init=False, factory=dict[str, Spawn])
     """By key, in order of arrival: those that wait for a slot, and those that are starting."""
+    _queue: dict[str, Spawn] = attrs.field(init=False, factory=dict[str, Spawn])
+    """Those among them that have no slot yet."""
     home: Home = attrs.field(
-        init=False, default=attrs.Factory(lambda self: self.make_home(), takes_self=True)
-    )
-    _reaper: Reaper = attrs.field(
-        init=False, default=attrs.Factory(lambda self: Reaper(self.table), takes_self=True)
+        init=False,
+        default=attrs.Factory(lambda self: Home(self.user, self._services.events, self), takes_self=True),
     )
     _escalating: bool = attrs.field(init=False, default=False)
-    _nap: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
+    _nap: trio.CancelScope | None = attrs.field(init=False, default=None)
+    """What the escalation sleeps in, between two tries."""
 
-    def make_table(self) -> Table:
-        """Made once, empty."""
-        return Table(self.user, 0, self._services, self._began, self._ending, self._freed)
+    @property
+    def is_deserted(self) -> bool:
+        """Is nothing of the user left, but for chores?"""
+        return not self._spawns and self.table.deserted
 
-    def make_home(self) -> Home:
-        """Made once; left when nothing of the user is."""
-
-        def deserted() -> bool:
-            return not self._spawns and self.table.deserted
-
-        return Home(self.user, self._services.events, deserted, lambda: self._deserted(self))
+    def retire(self) -> None:
+        """Told by its home, once, when nothing at all is left."""
+        self._retired(self)
 
     @property
     def waiting(self) -> tuple[Spawn, ...]:
         """Spawns that need a slot, in order of arrival; not those whose own key is still held."""
-        return tuple(
-            spawn
-            for spawn in self._spawns.values()
-            if spawn.child is None and self.table.under(spawn.key) is None
-        )
+        return tuple(spawn for spawn in self._queue.values() if self.table.under(spawn.key) is None)
 
     def __repr__(self) -> str:
         table = self.table
@@ -91,12 +97,14 @@ class UserSupervisor:
 
     def find(self, key: str) -> Obtained[Any] | None:
         """The manager under `key`, if it lives and is within its budget. Never waits."""
-        child = self.table.under(key)
-        if child is None or child.state is not State.RUNNING:
+        table = self.table
+        child = table.under(key)
+        if child is None or child.pulse.state is not State.RUNNING:
             return None
-        if self.table.verdict(child).health is Health.UNRESPONSIVE:
+        doubtful = not table.is_well(child, trio.current_time())
+        if doubtful and table.verdict(child).health is Health.UNRESPONSIVE:
             return None
-        self.table.emit(Found, child)
+        table.emit(Found, child)
         return Obtained(child.ref, created=False)
 
     async def get_or_spawn(self, key: str, spec: ChildSpec[Any]) -> Obtained[Any]:
@@ -107,10 +115,7 @@ class UserSupervisor:
         asked_at = trio.current_time()
         spawn = self._spawns.get(key) or self._begin(key, spec)
         try:
-            while not spawn.is_over:
-                with trio.move_on_at(self._look_again_at(spawn)):
-                    await spawn.wait()
-                self._reap_if_overdue(spawn)
+            await spawn.wait()
         finally:
             if spawn.unwanted:
                 self._abandon(spawn)
@@ -119,20 +124,6 @@ class UserSupervisor:
             assert spawn.child is not None
             self.table.emit(Found, spawn.child, trio.current_time() - asked_at)
         return obtained
-
-    def _look_again_at(self, spawn: Spawn) -> float:
-        """When a caller looks whether the start that it waits for is overdue."""
-        until = self.table.verdict(spawn.child).until if spawn.child is not None else None
-        return (until or trio.current_time() + spawn.spec.health.start_grace) + PAST
-
-    def _reap_if_overdue(self, spawn: Spawn) -> None:
-        """A start that hangs ends with its grace, also if nobody needs its slot."""
-        child = spawn.child
-        if child is None or child.state is not State.STARTING:
-            return
-        verdict = self.table.verdict(child)
-        if verdict.health is Health.UNRESPONSIVE:
-            reap(self.table, child, verdict)
 
     def set_limit(self, limit: int) -> None:
         """Raising it admits those that wait, at once; lowering it ends nobody."""
@@ -144,9 +135,13 @@ class UserSupervisor:
         self._grant()
 
     def _begin(self, key: str, spec: ChildSpec[Any]) -> Spawn:
-        ahead = len(self.waiting)
         predecessor = self.table.under(key)
         spawn = self._spawns[key] = Spawn(self.user, key, spec)
+        if predecessor is None and not self._queue and self.table.held < self.table.limit:
+            self._reserve(spawn)
+            return spawn
+        ahead = len(self.waiting)
+        self._queue[key] = spawn
         if predecessor is not None:
             self._take_over(predecessor, spawn)
             return spawn
@@ -160,38 +155,64 @@ class UserSupervisor:
 
     def _grant(self, heir: str | None = None) -> None:
         """Give free slots to those that wait, in order of arrival; `heir` is the key served first."""
+        if not self._queue:
+            return
         for spawn in sorted(self.waiting, key=lambda spawn: spawn.key != heir):
             if self.table.held >= self.table.limit:
                 return
+            del self._queue[spawn.key]
             self._reserve(spawn)
 
     def _reserve(self, spawn: Spawn) -> None:
         table = self.table
         child = spawn.child = table.reserve(spawn.key, spawn.spec)
-        self.home.start_soon(lambda: self._run_child(child, spawn), name=child.cell.name)
+        self._reaper.watch(child, table, child.reserved_at + spawn.spec.health.start_grace + PAST)
+        if count_in_nowait(child, self._services):
+            self.home.start_soon(run_actor, child.spec.factory, child, name=child.name)
+        else:
+            self.home.start_soon(self._run_child, child, name=child.name)
         high_water = self._services.spec.high_water
         if crosses_high_water(table.held, limit=table.limit, high_water=high_water):
             self.clean_up_soon()
 
-    async def _run_child(self, child: Child, spawn: Spawn) -> None:
-        """The task of one child, from its slot to its end."""
+    async def _run_child(self, child: Child) -> None:
+        """The task of a child whose slot others have to agree to, from its slot to its end."""
         try:
-            with spawn.admission:
-                spawn.stages.extend(await count_in(child, self._services, self.clean_up))
-                spawn.after_cleanup |= bool(spawn.stages)
-            if child.state is State.STARTING:
-                await child.run()
+            await self._count_in(child)
+            await run_actor(child.spec.factory, child)
         except QuotaRefused as refused:
-            spawn.stages.extend(refused.stages)
-            if self._spawns.get(child.key) is spawn:
+            spawn = self._start_of(child)
+            if spawn is not None:
+                spawn.stages += refused.stages
                 self._refuse(spawn, process_limit=refused.limit)
-            child.cell.cancel(ExitReason.CANCELLED, "the process had no slot left")
+            child.cancel(ExitReason.CANCELLED, "the process had no slot left")
         except Exception as error:  # noqa: BLE001  # a quota that fails fails this start, and says so
-            child.cell.crashed(error)
+            child.crashed(error)
         finally:
             child.make_sure_it_ended()
-            await count_out(self._services, child)  # noqa: ASYNC102  # it bounds itself
-            self.table.ended(child)
+            if not is_local(self._services):
+                await count_out(self._services, child)  # noqa: ASYNC102  # it bounds itself
+                self.table.ended(child)
+
+    async def _count_in(self, child: Child) -> None:
+        """Ask whether there is a slot beyond this user, for as long as anybody waits for the start."""
+        spawn = self._start_of(child)
+        if spawn is None:
+            return  # nobody waits for it any more
+        spawn.admission = trio.CancelScope()
+        with spawn.admission:
+            stages = await count_in(child, self._services, self.clean_up)
+            spawn.stages += stages
+            spawn.after_cleanup |= bool(stages)
+
+    def _start_of(self, child: Child) -> Spawn | None:
+        """The spawn that waits for this child to start; None: nobody does, or not any more."""
+        spawn = self._spawns.get(child.key)
+        return spawn if spawn is not None and spawn.child is child else None
+
+    def _drop(self, spawn: Spawn) -> None:
+        del self._spawns[spawn.key]
+        self._queue.pop(spawn.key, None)
 
     def _take_over(self, predecessor: Child, spawn: Spawn) -> None:
         """The key is held by one that is dying, or stuck: see it out; its slot goes to `spawn`."""
@@ -201,56 +222,64 @@ class UserSupervisor:
 
         async def tell_when_left() -> None:
             began = trio.current_time()
-            await predecessor.left.wait()
+            await predecessor.wait_left()
             found = (predecessor.finding(verdict),)
             reaped, failed = ((), found) if predecessor.is_condemned else (found, ())
             took = trio.current_time() - began
             report = StageReport(Stage.TAKEOVER, before, self.table.held, reaped, (), failed, took)
-            spawn.stages.append(report)
+            spawn.stages += (report,)
             spawn.after_cleanup = True
             self._tell_cleaned([report], Trigger.ADMISSION, made_room=True)
 
         self.home.do(tell_when_left)
 
-    def _began(self, child: Child) -> None:
+    def began(self, child: Child) -> None:
         if child.state is not State.RUNNING:
             return  # it was to end before it began: nobody is given a dying one
         spawn = self._spawns.pop(child.key)
         assert spawn.child is child
-        self.table.emit(Started, child, trio.current_time() - spawn.asked_at, spawn.after_cleanup)
+        self._reaper.forget(child)
+        events = self._services.events
+        stamp = events.stamp()
+        who = (child.user, child.key, child.incarnation)
+        events.emit(Started(stamp, *who, stamp.at - spawn.asked_at, spawn.after_cleanup))
         spawn.finish(child.ref)
 
-    def _ending(self, child: Child) -> None:
+    def ending(self, child: Child) -> None:
         """Somebody began its end; the reaper sees it out, in its time. A start has failed by that."""
         self._fail_start_of(child)
-        if self._reaper.see_out(child):
-            self.home.do(self._reaper.run)
+        self._reaper.watch(child, self.table)
 
-    def _freed(self, child: Child) -> None:
+    def ended(self, child: Child) -> None:
+        """Nothing of it runs any more. Where others have to be told, its task does that first."""
+        if count_out_nowait(child, self._services):
+            self.table.ended(child)
+
+    def freed(self, child: Child) -> None:
         """A key, and perhaps a slot, became free; a start that was under way has failed."""
-        self._reaper.has_left(child)
+        self._reaper.forget(child)
         self._fail_start_of(child)
         if self.table.condemned:
             self.home.do(lambda: count_out(self._services, *self.table.hold_no_slot))
         self._grant(heir=child.key)
-        if self.waiting:
+        if self._queue and self.waiting:
             self._escalate_soon()
         self.home.leave_if_deserted()
 
     def _fail_start_of(self, child: Child) -> None:
-        spawn = self._spawns.get(child.key)
-        if spawn is not None and spawn.child is child:
-            del self._spawns[child.key]
-            spawn.finish(child.cell.exit_due)
+        spawn = self._start_of(child)
+        if spawn is not None:
+            self._drop(spawn)
+            spawn.finish(child.exit_due)
 
     def _abandon(self, spawn: Spawn) -> None:
         """Nobody waits for it any more: as if it had never been asked for."""
-        del self._spawns[spawn.key]
+        self._drop(spawn)
         spawn.finish(Closed())
         child = spawn.child
         if child is not None:
-            spawn.admission.cancel()
-            child.cell.cancel(ExitReason.CANCELLED, "nobody waited for it any more")
+            spawn.cancel_admission()
+            child.cancel(ExitReason.CANCELLED, "nobody waited for it any more")
         self._grant()
         self.home.leave_if_deserted()
 
@@ -258,7 +287,8 @@ class UserSupervisor:
 
     def _escalate_soon(self) -> None:
         """One cleanup at a time serves all that wait; a newcomer joins it."""
-        self._nap.cancel()
+        if self._nap is not None:
+            self._nap.cancel()
         if not self._escalating:
             self._escalating = True
             self.home.do(self._escalate)
@@ -268,7 +298,7 @@ class UserSupervisor:
             self._tell_cleaned(await self._try_all(), Trigger.ADMISSION, made_room=True)
         except Exception as error:
             for spawn in self.waiting:  # nobody waits for ever because of a mistake of ours
-                del self._spawns[spawn.key]
+                self._drop(spawn)
                 spawn.finish(Exit(ExitReason.START_FAILED, "making room failed", error))
             raise
         finally:
@@ -293,7 +323,6 @@ class UserSupervisor:
         deadline = self._services.spec.admission_deadline
         return await run_stage(self.table, stage, needed=self._needed, bound=deadline)
 
-    @property
     def _needed(self) -> int:
         """How many slots are missing for those that wait."""
         return len(self.waiting) + self.table.held - self.table.limit
@@ -302,7 +331,7 @@ class UserSupervisor:
         """Does anybody stand in the way who need not, by the evidence of this moment?"""
         verdicts = self.table.verdicts()
         stages = stages_until(Stage.LIVENESS)
-        return any(victims(stage, verdicts, needed=self._needed) for stage in stages)
+        return any(victims(stage, verdicts, needed=self._needed()) for stage in stages)
 
     def _settle(self, reports: list[StageReport]) -> None:
         """Everything was tried: refuse those whose wait is over."""
@@ -310,7 +339,7 @@ class UserSupervisor:
         now, patience = trio.current_time(), self._services.spec.slot_wait
         for spawn in self.waiting:
             if now >= spawn.asked_at + patience:
-                spawn.stages.extend(reports)
+                spawn.stages += tuple(reports)
                 self._refuse(spawn)
 
     async def _sleep_while_waiting(self) -> None:
@@ -325,7 +354,7 @@ class UserSupervisor:
             await trio.sleep_until(min([over, *(due for due in graces if due > now)]))
 
     def _refuse(self, spawn: Spawn, *, process_limit: int | None = None) -> None:
-        del self._spawns[spawn.key]
+        self._drop(spawn)
         report = refusal(self.table, spawn.key, spawn.stages, process_limit=process_limit)
         events = self._services.events
         waited = trio.current_time() - spawn.asked_at
@@ -350,7 +379,7 @@ class UserSupervisor:
         until: Stage,
         trigger: Trigger,
         *,
-        needed: int = 0,
+        needed: Callable[[], int] = nothing_needed,
         bound: float | None = None,
         ask: bool = True,
     ) -> CleanupReport:
@@ -378,7 +407,7 @@ class UserSupervisor:
         trigger: Trigger,
         reports: list[StageReport],
         *,
-        needed: int = 0,
+        needed: Callable[[], int] = nothing_needed,
         bound: float | None = None,
         ask: bool = True,
     ) -> None:
@@ -415,13 +444,13 @@ class UserSupervisor:
         if self.home.over:
             return
         for spawn in list(self._spawns.values()):
-            spawn.admission.cancel()
+            spawn.cancel_admission()
             if spawn.child is None:
-                del self._spawns[spawn.key]
+                self._drop(spawn)
                 spawn.finish(Closed() if reason is ExitReason.SHUTDOWN else Exit(reason, detail))
         leaving = self.table.children
         for child in leaving:
-            child.cell.stop(reason, detail)
+            child.stop(reason, detail)
         for child in leaving:
-            await child.left.wait()
+            await child.wait_left()
         self.home.leave_if_deserted()

@@ -27,8 +27,11 @@ ORDER = {
         "_pulse",
         "_mailbox",
         "_threads",
+        "_children",
         "_cell",
+        "_cancelled",
         "_ref",
+        "_clock",
         "_actor",
         "_silence",
         "_rate",
@@ -70,9 +73,9 @@ ORDER = {
         # one user
         "_table",
         "_beyond",
-        "_reaper",
         "_home",
         "_cleanup",
+        "_reaper",
         "_user",
         # all users
         "_limits",

@@ -11,14 +11,18 @@ from typing import Any, Self
 import attrs
 import trio
 
-from actors import ActorStatistics, State, attached_to
+from actors import ActorStatistics, State, attached_to, run_actor
 from supervisor import Explanation, Supervisor
 from supervisor._child import Child
 from supervisor._quota import LocalQuota
 from supervisor._table import Table
 from supervisor._user import UserSupervisor
 
-_ENDING = (State.STOPPING, State.CANCELLING)
+_PASSING = (State.STARTING, State.STOPPING, State.CANCELLING)
+
+
+# What runs a child, and what it calls it.
+_NAMES = {UserSupervisor._run_child.__code__: "child", run_actor.__code__: "cell"}
 
 
 def check_tree(supervisor: Supervisor) -> tuple[str, ...]:
@@ -32,7 +36,7 @@ def check_tree(supervisor: Supervisor) -> tuple[str, ...]:
     problems = [problem for here in users.values() for problem in _check_user(supervisor, here, tasks)]
     known = {id(child) for here in users.values() for child in _everybody(here.table)}
     problems += [
-        f"{child.cell.name} runs, and is in no table" for child in tasks.children if id(child) not in known
+        f"{child.name} runs, and is in no table" for child in tasks.children if id(child) not in known
     ]
     return (*problems, *_check_snapshot(supervisor), *_check_quota(supervisor))
 
@@ -59,8 +63,10 @@ def _tasks_of_actors(supervisor: Supervisor) -> _Tasks:
     for task in _below(parent):
         coroutine: Any = task.coro
         code, frame = getattr(coroutine, "cr_code", None), getattr(coroutine, "cr_frame", None)
-        if code is UserSupervisor._run_child.__code__ and frame is not None:
-            found.append((frame.f_locals["child"], task))
+        name = None if code is None else _NAMES.get(code)
+        child = frame.f_locals[name] if name is not None and frame is not None else None
+        if isinstance(child, Child):
+            found.append((child, task))
     return _Tasks(tuple(found), Counter(id(child) for child, _ in found))
 
 
@@ -93,17 +99,17 @@ def _check_task(here: UserSupervisor, child: Child, tasks: _Tasks) -> Iterator[s
     if nursery is None:
         return
     if (count := tasks.count[id(child)]) != 1:
-        yield f"{child.cell.name} is in the table, and has {count} tasks"
+        yield f"{child.name} is in the table, and has {count} tasks"
         return
     task = tasks.of(child)
     if task not in nursery.child_tasks:
-        yield f"{child.cell.name} runs in a nursery that is not its user's"
-    if child.cell.task not in (None, task):
-        yield f"{child.cell.name} runs in another task than its own"
+        yield f"{child.name} runs in a nursery that is not its user's"
+    if child.task not in (None, task):
+        yield f"{child.name} runs in another task than its own"
 
 
 def _check_child(child: Child) -> Iterator[str]:
-    name, pulse = child.cell.name, child.cell.pulse
+    name, pulse = child.name, child.pulse
     attached = len(attached_to(child.ref))
     if attached != (pulse.connections or 0):
         yield f"{name} has {attached} connections, its pulse says {pulse.connections}"
@@ -123,12 +129,12 @@ def _check_keys(here: UserSupervisor) -> Iterator[str]:
     """One under each key, who is not dead; and the condemned are."""
     for child in here.table.children:
         if here.table.under(child.key) is not child or child.user != here.user:
-            yield f"{child.cell.name} is in the table of {here.user!r} under another key"
-        if child.left.is_set() or child.state is State.CONDEMNED:
-            yield f"{child.cell.name} has left, and holds its key"
+            yield f"{child.name} is in the table of {here.user!r} under another key"
+        if child.has_left or child.state is State.CONDEMNED:
+            yield f"{child.name} has left, and holds its key"
     for child in here.table.condemned:
-        if child.state is not State.CONDEMNED or not child.left.is_set():
-            yield f"{child.cell.name} is among the condemned, and is {child.state.value}"
+        if child.state is not State.CONDEMNED or not child.has_left:
+            yield f"{child.name} is among the condemned, and is {child.state.value}"
 
 
 def _check_spawns(here: UserSupervisor) -> Iterator[str]:
@@ -136,21 +142,19 @@ def _check_spawns(here: UserSupervisor) -> Iterator[str]:
         if spawn.is_over or spawn.unwanted:
             yield f"a spawn of {here.user}/{key} goes on that is over, or that nobody waits for"
         if spawn.child is not None and here.table.under(key) is not spawn.child:
-            yield f"a spawn of {here.user}/{key} waits for {spawn.child.cell.name}, which has left"
+            yield f"a spawn of {here.user}/{key} waits for {spawn.child.name}, which has left"
 
 
 def _check_ending(here: UserSupervisor) -> Iterator[str]:
-    """The reaper watches those whose end has begun, and runs while there are any."""
-    watched = here._reaper._leaving
-    ending = [child for child in here.table.children if child.state in _ENDING]
-    for child in ending:
+    """The reaper watches those who start, and those whose end has begun, and nobody else."""
+    watched = [child for child in here._reaper.watched if child.user == here.user]
+    passing = [child for child in here.table.children if child.state in _PASSING]
+    for child in passing:
         if child not in watched:
-            yield f"{child.cell.name} is {child.state.value}, and nobody sees it out"
+            yield f"{child.name} is {child.state.value}, and nobody watches it"
     for child in watched:
-        if here.table.under(child.key) is not child:
-            yield f"{child.cell.name} has left, and is still watched"
-    if watched and not here._reaper._running:
-        yield f"the reaper of {here.user!r} does not run"
+        if child not in passing:
+            yield f"{child.name} is {child.state.value}, and is still watched"
 
 
 def _check_explanation(here: UserSupervisor, said: Explanation) -> Iterator[str]:
@@ -196,7 +200,7 @@ def _check_quota(supervisor: Supervisor) -> Iterator[str]:
         yield f"{len(lost)} slots of the process are held by nobody"
     for child in everybody:
         if child.state is State.RUNNING and child.slot not in quota._slots:
-            yield f"{child.cell.name} runs, and does not count for the process"
+            yield f"{child.name} runs, and does not count for the process"
 
 
 _Stand = tuple[int, int, int, int]

@@ -93,6 +93,16 @@ def wedge(release: trio.Event) -> Do[None]:
 
 
 @attrs.define(eq=False)
+class Observed(ActorCell):
+    """An actor whose notices somebody reads."""
+
+    _tell: Callable[[Notice], None]
+
+    def observe(self, notice: Notice) -> None:
+        self._tell(notice)
+
+
+@attrs.define(eq=False)
 class Stage:
     """Where actors live for one test."""
 
@@ -101,7 +111,7 @@ class Stage:
     notices: list[Notice] = attrs.field(factory=list[Notice])
 
     def start_soon(self, factory: Callable[[], Actor[M]], name: str = "it", **options: Any) -> ActorRef[M]:
-        cell = ActorCell(name, observe=self.notices.append, **options)
+        cell = Observed(name, self.notices.append, **options)
         self.cells.append(cell)
         self.nursery.start_soon(run_actor, factory, cell)
         return ActorRef(cell)

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors import Actor, ActorCell, ActorRef, Began, Ending, Exit, ExitReason, State, run_actor
+from actors import Actor, ActorCell, ActorRef, Began, Ended, Ending, Exit, ExitReason, State, run_actor
 
 from .puppets import Do, Puppet, crash, nothing, open_stage, sleep
 
@@ -52,7 +52,7 @@ async def test_the_hooks_run_in_order(autojump_clock: MockClock) -> None:
         ref.tell_nowait("hello")
         ref.stop()
         await ref.wait_stopped()
-        assert stage.notices == [Ending(), Began()]  # it was stopped before it had started
+        assert stage.notices == [Ending(), Began(), Ended()]  # it was stopped before it had started
     assert diary == WHOLE_LIFE
 
 
@@ -121,7 +121,7 @@ async def test_without_a_start_there_is_no_on_stop(autojump_clock: MockClock) ->
         ref = stage.start_soon(lambda: Diarist(diary, on_start=error))
         ended = await ref.wait_stopped()
         assert (ended.reason, ended.error) == (ExitReason.START_FAILED, error)
-        assert stage.notices == [Ending()]
+        assert stage.notices == [Ending(), Ended()]
     assert diary == ["on_start"]
 
 

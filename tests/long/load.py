@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 import trio
 
-from actors import ActorCrashed, ActorRef, ActorStopped, MailboxFull, TooManyConnections
+from actors import Actor, ActorCrashed, ActorRef, ActorStopped, MailboxFull, TooManyConnections
 from supervisor import (
     ChildSpec,
     EventsLost,
@@ -213,13 +213,18 @@ class Visit:
 
     async def _obtain(self, key: str, nursery: trio.Nursery) -> None:
         kind = self.rolls.choice(list(KINDS))
-        spec = ChildSpec(lambda: KINDS[kind](self), mailbox_capacity=4, force=self.rolls.random() < 0.3)
+
+        def make() -> Actor[Any]:
+            self.done[f"kind: {kind}"] += 1
+            return KINDS[kind](self)
+
+        spec = ChildSpec(make, mailbox_capacity=4, force=self.rolls.random() < 0.3)
         try:
             obtained = await self.supervisor.get_or_spawn(self.user, key, spec)
         except (SpawnRefused, SpawnFailed) as error:
             self.done[type(error).__name__] += 1
             return
-        self.done[f"kind: {kind}" if obtained.created else "found"] += 1
+        self.done["created" if obtained.created else "found"] += 1
         self._refs.append(obtained.ref)
         await self.connect(nursery)
 

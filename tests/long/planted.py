@@ -75,36 +75,81 @@ def _background(name: str, file: str, old: str, new: str) -> Mutant:
 
 
 MUTANTS = (
+    # One who gave up meanwhile needs no slot
+    _cleanup(
+        "a slot is needed by one who has given up",
+        "    await trio.lowlevel.checkpoint()  # each stage is a turn of its own: others go on in between\n",
+        "    early = needed()\n    await trio.lowlevel.checkpoint()\n    needed = lambda: early\n",
+    ),
     # The mailbox
     _mailbox(
         "a full mailbox takes one more",
-        "if len(self._user) >= self.capacity:",
-        "if len(self._user) > self.capacity:",
+        "if len(user) >= self.room:",
+        "if len(user) > self.room:",
     ),
     _mailbox(
         "a full mailbox drops silently",
-        "            return False\n        self._user.append(envelope)",
-        "            return True\n        self._user.append(envelope)",
+        "            return False\n        self.user, self.room",
+        "            return True\n        self.user, self.room",
     ),
     _mailbox(
         "senders that wait are served last first",
-        "task, waiting = self._senders.popitem(last=False)",
-        "task, waiting = self._senders.popitem(last=True)",
+        "task, waiting = self.senders.popitem(last=False)",
+        "task, waiting = self.senders.popitem(last=True)",
     ),
     _mailbox("a closed mailbox takes mail", "        if self._closed:\n            raise Closed\n", ""),
-    _mailbox("clearing loses one message", "left = list(self._user)", "left = list(self._user)[1:]"),
+    _mailbox("clearing loses one message", "left = list(self.user)", "left = list(self.user)[1:]"),
     _mailbox(
         "clearing leaves probes unanswered",
-        "            probe.done.set()\n        self._control.clear()",
-        "            pass\n        self._control.clear()",
+        "self.take_probe().done.set()",
+        "self.take_probe()",
     ),
-    _mailbox("every probe is queued anew", "if not self._control:", "if True:"),
+    _mailbox(
+        "every probe is queued anew",
+        "        if self.probe is None:\n            self.probe = Probe()",
+        "        if True:\n            self.probe = Probe()",
+    ),
     _mailbox(
         "a late answer revives its asker",
-        "            self._task = None\n            self.abandon()\n            return",
-        "            return",
+        "        self._asker = None\n        self.abandon()\n        return",
+        "        return",
     ),
-    _mailbox("closing forgets the senders that wait", "while self._senders:", "while False:"),
+    _mailbox("closing forgets the senders that wait", "for task in self.senders or ():", "for task in ():"),
+    # The way that most messages take
+    Mutant(
+        "a cancelled tell is sent",
+        "actors/_ref.py",
+        "effectively_cancelled:  # noqa: SLF001\n            await checkpoint_if_cancelled()\n        mailbox",
+        "effectively_cancelled:  # noqa: SLF001\n            pass\n        mailbox",
+        (f"{A}ref.py",),
+    ),
+    Mutant(
+        "a tell in a hurry finds one place too many",
+        "actors/_ref.py",
+        "if len(mailbox.user) < mailbox.room and not fenced:  # Mailbox.put_nowait",
+        "if len(mailbox.user) <= mailbox.room and not fenced:  # Mailbox.put_nowait",
+        (f"{A}ref.py", f"{A}conservation.py"),
+    ),
+    Mutant(
+        "the quick way asks nobody who he is",
+        "actors/_ref.py",
+        " and not fenced:  # as in tell_nowait",
+        ":  # as in tell_nowait",
+        (f"{S}condemned.py",),
+    ),
+    _actor(
+        "what was given back is handled all the same",
+        "        pulse.handled -= 1  #",
+        "        pulse.handled -= 0  #",
+    ),
+    _actor(
+        "what an exception ended is in nobody's hand",
+        "        cell.interrupted(item)\n",
+        "",
+    ),
+    _actor(
+        "child tasks outlive their actor", "            await cell.children.end()  #", "            pass  #"
+    ),
     # The cell
     _cell(
         "a stopping actor takes mail",
@@ -113,13 +158,13 @@ MUTANTS = (
     ),
     _cell(
         "a cancelled actor keeps what it holds",
-        "        self.scope.cancel()\n        self._let_go()",
-        "        self.scope.cancel()",
+        "        self._let_go(lost)\n        self.observe(Ending())",
+        "        self.observe(Ending())",
     ),
     _cell(
         "a condemned actor may send",
-        "sender.pulse.state is State.CONDEMNED",
-        "sender.pulse.state is State.ENDED",
+        "if self.pulse.state is State.CONDEMNED:\n            raise Fenced",
+        "if self.pulse.state is State.ENDED:\n            raise Fenced",
     ),
     _cell(
         "asking oneself is no deadlock",
@@ -127,22 +172,20 @@ MUTANTS = (
         "if link is self._sender and len(chain) > 2:",
     ),
     _cell("asking round a circle is no deadlock", "link = link.waits_for", "link = None"),
-    _cell("a stop has no end", "        self.scope.deadline = self.pulse.stop_by\n", ""),
+    _cell("a stop has no end", "        self.scope.deadline = deadline\n", ""),
     _cell(
         "the last reason wins",
         "        if self.due is None:\n            self.due = Exit(reason, detail)\n        self.pulse.signal(Signal.CANCEL)",
         "        self.due = Exit(reason, detail)\n        self.pulse.signal(Signal.CANCEL)",
     ),
-    _cell(
-        "an asker is left waiting", "envelope.reply.set(outcome.Error(ActorStopped(self.name, exit)))", "pass"
-    ),
+    _cell("an asker is left waiting", "item.answer(outcome.Error(ActorStopped(self.name, exit)))", "pass"),
     _cell("dead letters are not told", "        if dead:\n", "        if dead > 1:\n"),
     _cell("returned requests are not counted", "self.pulse.returned += 1", "self.pulse.returned += 0"),
     # The actor
     _actor(
         "control mail waits behind user mail",
-        "if (probe := mailbox.take_control()) is not None:",
-        "if not len(mailbox) and (probe := mailbox.take_control()) is not None:",
+        "        if mailbox.probe is not None:\n            await _probe",
+        "        if mailbox.probe is not None and not mailbox.user:\n            await _probe",
     ),
     _actor(
         "a crash in handle ends nothing",
@@ -160,7 +203,7 @@ MUTANTS = (
         "return not isinstance(error, trio.Cancelled | GeneratorExit)",
         "return isinstance(error, Exception)",
     ),
-    _actor("a parked actor looks busy", "pulse.enter(Phase.PARKED, trio.current_time())\n", ""),
+    _actor("a parked actor looks busy", "    pulse.phase, pulse.stamp = Phase.PARKED, clock()\n", ""),
     _actor(
         "a probe counts as activity",
         "        cell.pulse.probed_at = trio.current_time()\n",
@@ -168,8 +211,8 @@ MUTANTS = (
     ),
     _actor(
         "handled work is no activity",
-        "        cell.pulse.active_at = trio.current_time()\n    if envelope",
-        "    if envelope",
+        "    pulse.active_at = now + pulse.ahead\n",
+        "",
     ),
     # The edge
     _edge(
@@ -237,6 +280,16 @@ MUTANTS = (
     ),
     _edge("an outbox has no budget", "_outbox.py", "> self.budget or self._ending", "< 0 or self._ending"),
     # The verdict
+    _health(
+        "a glance overlooks the ceiling",
+        "if spent > policy.budget or spent > policy.ceiling:",
+        "if spent > policy.budget:",
+    ),
+    _health(
+        "a glance overlooks one without a connection",
+        " or pulse.connections == 0:",
+        ":",
+    ),
     _health("exactly at its budget it is late", "    if now <= due:\n", "    if now < due:\n"),
     _health("a stall convicts", "max(since, lag.resumed_at) + allowance", "since + allowance"),
     _health(
@@ -288,8 +341,8 @@ MUTANTS = (
     # The stages
     _cleanup(
         "probes are asked one by one",
-        "probes = [(child, probe) for child in asked if (probe := child.cell.probe()) is not None]",
-        "probes = ((child, probe) for child in asked if (probe := child.cell.probe()) is not None)",
+        "probes = [(child, probe) for child in asked if (probe := child.probe()) is not None]",
+        "probes = ((child, probe) for child in asked if (probe := child.probe()) is not None)",
     ),
     _cleanup("connections are not asked", "            connection.check()\n", "            pass\n"),
     _cleanup(
@@ -317,15 +370,15 @@ MUTANTS = (
     _table("condemned ones never hold a slot", " + max(0, len(self._condemned) - self.allowance)", ""),
     _table(
         "a cancelled one holds no slot",
-        "return len(self._children) +",
-        "return sum(not child.cancelled for child in self._children.values()) +",
+        "held = len(self._children)",
+        "held = sum(not child.cancelled for child in self._children.values())",
     ),
     _table(
         "the end is told twice",
-        "        self.emit(Terminal, child, how, was_condemned, child.ending_since, self.held)\n",
-        "        for _ in range(2):\n            self.emit(Terminal, child, how, was_condemned, child.ending_since, self.held)\n",
+        "        events.emit(Terminal(events.stamp(), *who, how, was_condemned, child.ending_since, self.held))\n",
+        "        for _ in range(2):\n            events.emit(Terminal(events.stamp(), *who, how, was_condemned, child.ending_since, self.held))\n",
     ),
-    _table("a condemned one is not fenced", "        child.cell.condemn()\n", ""),
+    _table("a condemned one is not fenced", "        child.condemn()\n", ""),
     _table(
         "wall clock",
         "        now, lag = trio.current_time(), self.services.lag()\n        return {",
@@ -334,17 +387,17 @@ MUTANTS = (
     # The user
     _user(
         "a dying one is handed out",
-        "if child is None or child.state is not State.RUNNING:\n            return None\n        if",
-        "if child is None:\n            return None\n        if",
+        "if child is None or child.pulse.state is not State.RUNNING:",
+        "if child is None:",
     ),
     _user(
         "a stuck one is handed out",
-        "        if self.table.verdict(child).health is Health.UNRESPONSIVE:\n            return None\n",
+        "        if doubtful and table.verdict(child).health is Health.UNRESPONSIVE:\n            return None\n",
         "",
     ),
     _user(
         "a cancelled caller leaves his start behind",
-        '            child.cell.cancel(ExitReason.CANCELLED, "nobody waited for it any more")\n',
+        '            child.cancel(ExitReason.CANCELLED, "nobody waited for it any more")\n',
         "",
     ),
     _user(
@@ -377,8 +430,8 @@ MUTANTS = (
     ),
     _user(
         "a slot is not freed when its actor raised",
-        "            self.table.ended(child)\n",
-        "            if child.cell.exit_due.error is None:\n                self.table.ended(child)\n",
+        "        if count_out_nowait(child, self._services):\n",
+        "        if count_out_nowait(child, self._services) and child.exit_due.error is None:\n",
     ),
     _user("a freed slot admits nobody", "        self._grant(heir=child.key)\n", ""),
     _user(
@@ -386,10 +439,10 @@ MUTANTS = (
         "            await count_out(self._services, child)  # noqa: ASYNC102  # it bounds itself\n",
         "            await trio.lowlevel.cancel_shielded_checkpoint()\n",
     ),
-    _user(
+    _reaper(
         "a stuck start is waited for",
-        "        if verdict.health is Health.UNRESPONSIVE:\n            reap",
-        "        if False:\n            reap",
+        "            if verdict.health is Health.UNRESPONSIVE:\n                reap",
+        "            if False:\n                reap",
     ),
     _user(
         "a refusal is not told",
@@ -397,19 +450,27 @@ MUTANTS = (
         "",
     ),
     # The reaper
-    _reaper("the cancel grace is ignored", "return now if until is None else until", "return now"),
-    _reaper("nobody is condemned", "            self._table.condemn(child)", "            pass"),
+    _reaper(
+        "the cancel grace is ignored",
+        "elif verdict.until is not None and trio.current_time() < verdict.until:",
+        "elif False:",
+    ),
+    _reaper("nobody is condemned", "            table.condemn(child)", "            pass"),
     _reaper(
         "the clock is read twice",
-        "if now < self._next_look(child, now):",
-        "if now < self._next_look(child, trio.current_time()):",
+        "while self._heap and self._heap[0][0] <= now:",
+        "while self._heap and self._heap[0][0] <= now - 1e-6:",
     ),
-    _reaper("the stop grace is ignored", "return child.stop_by", "return now"),
+    _reaper(
+        "the stop grace is ignored",
+        "        due = child.look_at if due is None else due\n",
+        "        due = trio.current_time() if due is None else due\n",
+    ),
     # Force
     Mutant(
         "force gives no grace",
         "supervisor/_child.py",
-        "        self.cell.pulse.forced_at = trio.current_time()\n",
+        "        self.pulse.forced_at = trio.current_time()\n",
         "",
         (f"{S}force.py",),
     ),
@@ -488,8 +549,8 @@ MUTANTS = (
     Mutant(
         "a manager inherits its caller's context",
         "supervisor/_home.py",
-        "Context().run(lambda: nursery.start_soon(task, name=name))",
-        "nursery.start_soon(task, name=name)",
+        "Context().run(partial(self._nursery.start_soon, task, *args, name=name))",
+        "self._nursery.start_soon(task, *args, name=name)",
         (f"{S}identity.py", f"{S}spawn.py"),
     ),
     Mutant(

@@ -52,7 +52,7 @@ class LeavesASubscription(Load):
 
 
 @pytest.mark.parametrize(
-    ("make", "what"), [(LeavesATask, "8 tasks"), (LeavesASubscription, "2 subscriptions")]
+    ("make", "what"), [(LeavesATask, "9 tasks"), (LeavesASubscription, "2 subscriptions")]
 )
 def test_what_is_left_behind_is_found_in_the_night(make: type[Load], what: str) -> None:
     days: list[Day] = []

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from actors import Phase, Pulse, State
 from supervisor import Health, HealthPolicy, Lag, Verdict, judge
+from supervisor._health import is_well
 
 POLICY = HealthPolicy(
     budget=5.0,
@@ -42,9 +43,9 @@ def health(at: float, **kwargs: Any) -> Health:
     return verdict(at, **kwargs).health
 
 
-HANDLING: dict[str, Any] = {"phase": Phase.HANDLE, "since": 1000.0, "hand": "hello", "active_at": 1000.0}
+HANDLING: dict[str, Any] = {"phase": Phase.HANDLE, "stamp": 1000.0, "hand": "hello", "active_at": 1000.0}
 PROBING: dict[str, Any] = {**HANDLING, "phase": Phase.PROBE}
-STARTING: dict[str, Any] = {"state": State.STARTING, "phase": Phase.ON_START, "since": 1000.0}
+STARTING: dict[str, Any] = {"state": State.STARTING, "phase": Phase.ON_START, "stamp": 1000.0}
 STOPPING: dict[str, Any] = {"state": State.STOPPING, "phase": Phase.ON_STOP, "stop_by": 1000.0}
 CANCELLED: dict[str, Any] = {"state": State.CANCELLING, "phase": Phase.HANDLE, "cancelled_at": 1000.0}
 NEWBORN: dict[str, Any] = {"connections": 0, "unconnected_since": 1000.0}
@@ -137,9 +138,9 @@ def test_abandoned_is_another_word_than_resumable() -> None:
 def test_neither_work_nor_activity_extends_the_grace_for_a_connection() -> None:
     active: dict[str, Any] = {**NEWBORN, "active_at": 1030.0}
     assert health(1030.01, **active) is Health.DISCONNECTED
-    busy: dict[str, Any] = {**NEWBORN, "phase": Phase.HANDLE, "since": 1030.0, "hand": "hello"}
+    busy: dict[str, Any] = {**NEWBORN, "phase": Phase.HANDLE, "stamp": 1030.0, "hand": "hello"}
     assert health(1030.01, **busy) is Health.DISCONNECTED
-    busy["since"] = 1029.0
+    busy["stamp"] = 1029.0
     assert health(1029.99, **busy) is Health.BUSY
 
 
@@ -171,7 +172,7 @@ def pulses(draw: st.DrawFn) -> Pulse:
     return pulse(
         state=state,
         phase=draw(running if state is State.RUNNING else st.sampled_from(Phase)),
-        since=draw(times),
+        stamp=draw(times),
         progressed_at=draw(st.just(0.0) | times),
         stop_by=draw(times),
         cancelled_at=draw(times),
@@ -228,3 +229,30 @@ def test_no_one_is_convicted_in_the_moment_in_which_a_stall_ends(pulse: Pulse, n
     found = judge(pulse, POLICY, now, Lag(resumed_at=now, duration=4000.0))
     assert found.health not in {Health.UNRESPONSIVE, Health.IDLE}
     assert not (found.health is Health.DISCONNECTED and found.until is None)
+
+
+SURELY_WELL = {
+    "parked": {},
+    "about to run": {"phase": Phase.BETWEEN},
+    "at work": HANDLING,
+    "in its probe": {**HANDLING, "phase": Phase.PROBE},
+    "connected": {"connections": 2, "active_at": 1000.0},
+}
+
+
+@pytest.mark.parametrize("facts", SURELY_WELL.values(), ids=SURELY_WELL)
+def test_who_is_well_is_seen_so_at_a_glance(facts: dict[str, Any]) -> None:
+    assert is_well(pulse(**{"active_at": 1000.0} | facts), POLICY, 1001.0)
+
+
+@given(pulses(), times, lags)
+def test_a_glance_clears_nobody_of_whom_more_is_to_be_said(pulse: Pulse, now: float, lag: Lag) -> None:
+    assume(lag.resumed_at <= now)
+    if is_well(pulse, POLICY, now):
+        assert judge(pulse, POLICY, now, lag).health in {Health.HEALTHY, Health.BUSY}
+
+
+def test_a_glance_sees_a_ceiling_below_the_budget() -> None:
+    policy = HealthPolicy(budget=5.0, ceiling=2.0)
+    assert is_well(pulse(**HANDLING), policy, 1002.0)
+    assert not is_well(pulse(**HANDLING), policy, 1002.5)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import attrs
@@ -12,9 +11,11 @@ import trio
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from actors import Actor, ActorCell, ExitReason, _mailbox
-from supervisor import ChildSpec, Lag, SpawnRefused, SupervisorSpec, Terminal
+import actors._mailbox
+from actors import Actor, ActorCell, ExitReason
+from supervisor import ChildSpec, Event, Lag, SpawnRefused, SupervisorSpec, Terminal
 from supervisor._child import Child
+from supervisor._stream import Events
 from supervisor._sweeper import LagMeter
 from supervisor._table import Table
 from supervisor.testing import (
@@ -247,7 +248,7 @@ def test_the_machine_finds_a_count_that_forgets_who_is_starting(monkeypatch: pyt
     """A race between the check and the reservation: who has not started yet is not counted."""
 
     def held(table: Table) -> int:
-        running = [child for child in table.children if child.cell.pulse.state.value != "starting"]
+        running = [child for child in table.children if child.pulse.state.value != "starting"]
         return len(running) + max(0, len(table.condemned) - table.allowance)
 
     monkeypatch.setattr(Table, "held", property(held))
@@ -259,7 +260,7 @@ def test_the_machine_finds_a_slot_that_a_cancelled_caller_leaks(monkeypatch: pyt
 
     def leaks(table: Table, child: Child) -> None:
         ended(table, child)
-        if child.cell.exit_due.reason is ExitReason.CANCELLED:
+        if child.exit_due.reason is ExitReason.CANCELLED:
             table._children[child.key] = child  # pyright: ignore[reportPrivateUsage]
 
     monkeypatch.setattr(Table, "ended", leaks)
@@ -272,13 +273,14 @@ def test_the_machine_finds_condemned_ones_that_are_not_counted(monkeypatch: pyte
 
 
 def tell_ends_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    emit = Table.emit
+    emit = Events.emit
 
-    def twice(table: Table, kind: Callable[..., Any], child: Child, *args: Any, **kwargs: Any) -> None:
-        for _ in range(2 if kind is Terminal else 1):
-            emit(table, kind, child, *args, **kwargs)
+    def twice(events: Events, event: Event) -> None:
+        emit(events, event)
+        if isinstance(event, Terminal):
+            emit(events, attrs.evolve(event, stamp=events.stamp()))
 
-    monkeypatch.setattr(Table, "emit", twice)
+    monkeypatch.setattr(Events, "emit", twice)
 
 
 def test_the_machine_finds_an_end_that_is_told_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +299,7 @@ def test_the_machine_finds_mail_that_overtakes(monkeypatch: pytest.MonkeyPatch) 
     class LastInFirstOut(deque[object]):
         popleft = deque[object].pop
 
-    monkeypatch.setattr(_mailbox, "deque", LastInFirstOut)
+    monkeypatch.setattr(actors._mailbox, "deque", LastInFirstOut)
     finds("out of order")
 
 

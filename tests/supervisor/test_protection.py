@@ -144,6 +144,26 @@ async def test_as_few_as_will_do_of_those_who_may_come_back_give_way_longest_gon
         assert await all_answer(healthy)
 
 
+@pytest.mark.parametrize("turns", range(8))
+async def test_who_may_come_back_stays_when_whoever_needed_the_slot_has_given_up(
+    turns: int, autojump_clock: MockClock
+) -> None:
+    """Also when the cleanup for him is under way already."""
+    async with opened(1) as (supervisor, log):
+        crowd = Crowd(supervisor)
+        [gone] = await crowd.add("gone", 1, manager)
+        crowd.attach(gone).abort()
+        await trio.sleep(1)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(crowd.get, "new", manager)
+            for _ in range(turns):
+                await trio.lowlevel.checkpoint()
+            suspected = log.of(Suspected)
+            nursery.cancel_scope.cancel()
+        await trio.sleep(1)
+        assert log.of(Suspected) == suspected
+
+
 async def test_who_may_come_back_stays_where_a_stuck_one_is_room_enough(autojump_clock: MockClock) -> None:
     async with opened(2) as (supervisor, log):
         crowd = Crowd(supervisor)

@@ -183,9 +183,11 @@ async def test_threads_count_on_while_nothing_else_of_their_user_is_left(mock_cl
 async def test_when_its_last_thread_has_ended_a_user_that_left_is_forgotten(mock_clock: MockClock) -> None:
     async with opened() as (supervisor, _):
         with Gate() as gate:
-            kept = weakref.ref((await Crowd(supervisor).get("tab", Puppet)).ref.cell.threads)
+            await Crowd(supervisor).get("tab", Puppet)
             await leave_threads_behind(supervisor, gate, 2)
             assert threads(supervisor) == 2
+            kept = weakref.ref(supervisor._services.threads_of("alice"))
+            assert kept() is not None
             gate.open()
             await until(lambda: threads(supervisor) == 0)
             assert supervisor.snapshot().users == ()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 
 import attrs
@@ -105,20 +106,20 @@ def forget_one(house: House) -> None:
 def invent_one(house: House) -> None:
     table = house.here.table
     house.patch.setitem(
-        table._children, "new", Child("alice", "new", 99, PLAIN, table.threads, table._noticed)
+        table._children, "new", Child("alice/new#99", "alice", "new", 99, PLAIN, "a slot", table)
     )
 
 
 def run_it_elsewhere(house: House) -> None:
-    house.patch.setattr(house.child("tab-0").cell, "task", trio.lowlevel.current_task())
+    house.patch.setattr(house.child("tab-0"), "task", trio.lowlevel.current_task())
 
 
 def miscount_connections(house: House) -> None:
-    house.patch.setattr(house.child("tab-0").cell.pulse, "connections", 7)
+    house.patch.setattr(house.child("tab-0").pulse, "connections", 7)
 
 
 def lose_a_message(house: House) -> None:
-    house.patch.setattr(house.child("tab-0").cell.mailbox, "accepted", 1)
+    house.patch.setattr(house.child("tab-0").mailbox, "accepted", 1)
 
 
 def swap_keys(house: House) -> None:
@@ -129,13 +130,11 @@ def swap_keys(house: House) -> None:
 
 
 def keep_the_key_of_one_that_left(house: House) -> None:
-    left = trio.Event()
-    left.set()
-    house.patch.setattr(house.child("tab-0"), "left", left)
+    house.patch.setattr(house.child("tab-0"), "has_left", True)
 
 
 def raise_the_dead(house: House) -> None:
-    house.patch.setattr(house.condemned.cell.pulse, "state", State.RUNNING)
+    house.patch.setattr(house.condemned.pulse, "state", State.RUNNING)
 
 
 def go_on_with_a_spawn_that_nobody_wants(house: House) -> None:
@@ -147,15 +146,11 @@ def wait_for_one_that_left(house: House) -> None:
 
 
 def see_nobody_out(house: House) -> None:
-    house.patch.delitem(house.here._reaper._leaving, house.child("leaving-0"))
-
-
-def let_the_reaper_sleep(house: House) -> None:
-    house.patch.setattr(house.here._reaper, "_running", False)
+    house.patch.delitem(house.here._reaper._watched, house.child("leaving-0"))
 
 
 def watch_one_that_left(house: House) -> None:
-    house.patch.setitem(house.here._reaper._leaving, house.condemned, None)
+    house.patch.setitem(house.here._reaper._watched, house.condemned, (math.inf, house.here.table))
 
 
 def keep_a_slot_of_the_process(house: House) -> None:
@@ -168,7 +163,7 @@ def lose_a_slot_of_the_process(house: House) -> None:
 
 def leave_a_user_behind(house: House) -> None:
     supervisor = house.supervisor
-    bob = UserSupervisor("bob", supervisor._services, supervisor._retire)
+    bob = UserSupervisor("bob", supervisor._services, supervisor._reaper, supervisor._retire)
     house.patch.setitem(supervisor._users, "bob", bob)
 
 
@@ -209,9 +204,8 @@ LIES: dict[Lie, str] = {
     go_on_with_a_spawn_that_nobody_wants: "a spawn of alice/late goes on that is over",
     wait_for_one_that_left: "a spawn of alice/late waits for alice/stuck-0#1, which has left",
     run_it_under_another_user: "alice/tab-0#2 runs in a nursery that is not its user's",
-    see_nobody_out: "alice/leaving-0#3 is stopping, and nobody sees it out",
-    let_the_reaper_sleep: "the reaper of 'alice' does not run",
-    watch_one_that_left: "alice/stuck-0#1 has left, and is still watched",
+    see_nobody_out: "alice/leaving-0#3 is stopping, and nobody watches it",
+    watch_one_that_left: "alice/stuck-0#1 is condemned, and is still watched",
     keep_a_slot_of_the_process: "1 slots of the process are held by nobody",
     lose_a_slot_of_the_process: "alice/tab-0#2 runs, and does not count for the process",
     leave_a_user_behind: "nothing is left of 'bob', who is still there",
