@@ -13,6 +13,9 @@ import attrs
 # So many samples in one limit: a step is first seen a quarter of the limit late, at the latest.
 SAMPLES_PER_LIMIT = 4
 
+# The number of a turn that is over, and of a step.
+OVER = -1
+
 # A sample at the end of a limit is taken by so much later, in seconds, so that no rounding is before it.
 _HAIR = 1e-6
 
@@ -120,6 +123,16 @@ def blockage(sight: Sight, scope: Scope) -> Blockage:
     if scope is Scope.TURN:
         return Blockage(lasted, None, f"a whole turn of the loop, lately at {where}", last.stack)
     return Blockage(lasted, last.actor, where, last.stack)
+
+
+def seen_outside(sample: Sample, since: float, limit: float, now: Sight | None) -> Sight:
+    """What somebody saw for us who is no thread: a step that goes on now, or is over.
+
+    It goes on if the turn that we see now had begun when it was seen.
+    """
+    if now is not None and now.turn_since <= since + limit:
+        sample = attrs.evolve(sample, turn=now.last.turn, step=now.last.step)
+    return Sight(sample, turn_since=since, step_since=since, told=Scope.STEP)
 
 
 def is_over(told: Sight, scope: Scope, now: Sight | None) -> bool:

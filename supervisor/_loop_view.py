@@ -44,8 +44,19 @@ _TRIOS_FILES = str(Path(trio.__file__).parent)
 class LoopView(Protocol):
     """Looks at the loop."""
 
+    @property
+    def loop(self) -> FrameType | None:
+        """Its frame, if it is the loop we know."""
+
+    @property
+    def ahead(self) -> float | None:
+        """What its clock shows more than `time.perf_counter`; None where it does not count real seconds."""
+
     def look(self) -> Sample | None:
         """What it does now; None: it rests, or it moves. For another thread than the loop's."""
+
+    def forget(self) -> None:
+        """Nothing of a task is to outlive its step by more than one look: were there no next one."""
 
 
 @contextmanager
@@ -103,9 +114,9 @@ def _offset_of_the_clock() -> float | None:
 class StepView:
     """Reads the loop's own variables: each step is told from the next."""
 
-    _loop: FrameType
+    loop: FrameType
     _thread: int = attrs.field(init=False, factory=threading.get_ident)
-    _offset: float | None = attrs.field(init=False, factory=_offset_of_the_clock)
+    ahead: float | None = attrs.field(init=False, factory=_offset_of_the_clock)
     _seen: _Running | None = attrs.field(init=False, default=None)
     _turn: int = attrs.field(init=False, default=0)
     _step: int = attrs.field(init=False, default=0)
@@ -113,16 +124,22 @@ class StepView:
     def look(self) -> Sample | None:
         for _ in range(_LOOKS):
             running = self._running()
-            stack = _stack(self._thread, self._loop)
+            stack = _stack(self._thread, self.loop)
             if running is None or stack is None:
                 break
             if running.is_step_of(self._running()):
                 return self._sample(running, stack)
-        self._seen = None  # nothing of a task outlives its step by more than one look
+        self.forget()
         return None
 
+    def forget(self) -> None:
+        self._seen = None
+        local: Any = self.loop.f_locals
+        if isinstance(local, dict):  # a copy of them all, which Python keeps until the next look
+            local.clear()
+
     def _running(self) -> _Running | None:
-        local: Mapping[str, Any] = self._loop.f_locals
+        local: Mapping[str, Any] = self.loop.f_locals
         task = local.get("task")
         return None if task is None else _Running(task, local["batch"], local["now"])
 
@@ -132,7 +149,7 @@ class StepView:
             if self._seen is None or running.batch is not self._seen.batch:
                 self._turn += 1
             self._seen = running
-        began = None if self._offset is None else running.now - self._offset
+        began = None if self.ahead is None else running.now - self.ahead
         actor = actor_of(running.task)
         return Sample(time.perf_counter(), self._turn, self._step, began, actor, stack)
 
@@ -141,6 +158,8 @@ class StepView:
 class TurnView(trio.abc.Instrument):
     """Counts the loop's turns; knows nothing of tasks."""
 
+    loop: None = attrs.field(init=False, default=None)
+    ahead: None = attrs.field(init=False, default=None)
     _thread: int = attrs.field(init=False, factory=threading.get_ident)
     _turn: int = attrs.field(init=False, default=0)
     _rests: bool = attrs.field(init=False, default=False)
@@ -151,6 +170,9 @@ class TurnView(trio.abc.Instrument):
     def after_io_wait(self, timeout: float) -> None:  # noqa: ARG002  # Trio's signature
         self._turn += 1
         self._rests = False
+
+    def forget(self) -> None:
+        pass
 
     def look(self) -> Sample | None:
         turn, stack = self._turn, _stack(self._thread, None)

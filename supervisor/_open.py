@@ -107,8 +107,9 @@ class _Host:
     async def _run(self, events: Events) -> None:
         quota = LocalQuota(self.spec.process_limit) if self.quota is None else self.quota
         try:
+            watched = watching(events, self.spec.watchdog, process=self.spec.watchdog_process)
             # Not bounded by a deadline, but by what it waits for: stop graces, then cancellation.
-            with watching(events, self.spec.watchdog), trio.CancelScope(shield=True):
+            with watched, trio.CancelScope(shield=True):
                 async with trio.open_nursery() as root, trio.open_nursery() as handlers:
                     await self._host(root, handlers, events, quota)
         finally:

@@ -125,5 +125,8 @@ class SupervisorSpec:
     has seen by itself counts."""
     watchdog: float | None = attrs.field(default=None, validator=_seconds_or_none)
     """A step that blocks the event loop for so long is told, with its line; None: nobody watches."""
+    watchdog_process: bool = False
+    """Whether a small process watches beside the watchdog's thread: C code that lets no thread run is
+    told on standard error at once. Nothing without `watchdog`."""
     dead_man: float | None = attrs.field(default=None, validator=_seconds_or_none)
     """So long after its end began, on a real clock, the process prints its stacks and exits; None: never."""

@@ -35,7 +35,8 @@ M = TypeVar("M")
 
 # These are built into what runs: threads, and slots that were given back already.
 FIXED = frozenset(
-    f"supervisor.{name}" for name in ("watchdog", "dead_man", "condemned_allowance", "threads_per_user")
+    f"supervisor.{name}"
+    for name in ("watchdog", "watchdog_process", "dead_man", "condemned_allowance", "threads_per_user")
 )
 
 # What a survey may take of the event loop, as a part of it: an open console is to cost less than 2 %.

@@ -10,8 +10,19 @@ It looks at the loop four times in each limit, and costs the loop nothing else. 
 with file, line and actor, between 1 and about 1.3 limits after its beginning. Many short steps
 that only together are too long are told as what they are, without an actor.
 
-Not noticed in time: C code that keeps the interpreter's lock stops the thread too; it is told when
-the lock comes back, mostly as a turn whose step was seen but once, so without an actor.
+C code that keeps the interpreter's lock stops the thread too. It is told when the lock comes back,
+mostly as a turn whose step was seen but once, so without an actor; unless `process=True` puts a
+process beside this one. That sees it from outside, and tells it on standard error, as it can call
+nothing in here; and the thread tells it again, with the same line and actor, when it is let in. The
+thread then looks at nothing but turns that get long: a loop that is well pays nothing at all.
+
+What the process guarantees: what blocks for 1.3 limits is told, of time.sleep, of Python, and of C
+code that keeps the lock, given that the machine lets it run. The place and the actor of such C code need
+CPython on Linux, Trio's own clock, and an actor that a supervisor has spawned; they are proven
+readable at the start, or not told. Where another thread keeps the lock, that is said, and nobody accused.
+What is not: a line on standard error for what was over just then; or for a process that is
+stopped, or whose threads get no processor.
+
 Watched is real time, also under Trio's MockClock.
 """
 
@@ -21,38 +32,58 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import reduce
 
 import attrs
 import trio
 
-from ._blockage import Blockage, Scope, Sight, blockage, is_over, look_on, pause, too_long
+from ._blockage import (
+    OVER,
+    SAMPLES_PER_LIMIT,
+    Blockage,
+    Sample,
+    Scope,
+    Sight,
+    blockage,
+    is_over,
+    look_on,
+    pause,
+    seen_outside,
+    too_long,
+)
 from ._events import LoopBlocked
+from ._lookout import Held
 from ._loop_view import LoopView, view_of_this_loop
+from ._outpost import Outpost, open_outpost
 from ._stream import Events
 
 Tell = Callable[[Blockage], object]
 
 
 @contextmanager
-def open_watchdog(*, limit: float, tell: Tell) -> Generator[None]:
+def open_watchdog(*, limit: float, tell: Tell, process: bool = False) -> Generator[None]:
     """Watch the event loop that runs this, for as long as the block lasts.
 
     What blocks it for `limit` seconds is told once, at once: `tell` is called in the watchdog's
     thread, while the loop is still blocked. What `tell` raises goes to `threading.excepthook`.
     Limits of less than 0.05 s mostly measure how threads share the interpreter.
 
+    With `process` a small process watches as well, for C code that lets no thread run: that is told
+    on standard error at once, and to `tell` when it is over.
+
     Raises:
       ValueError: the limit is not more than 0.
-      RuntimeError: no event loop runs this.
+      RuntimeError: no event loop runs this; or there can be no such process here.
+      OSError: the system has no process left.
     """
-    with _watched(limit, tell, after=None):
+    with _watched(limit, tell, after=None, process=process):
         yield
 
 
 @contextmanager
-def watching(events: Events, limit: float | None) -> Generator[None]:
+def watching(events: Events, limit: float | None, *, process: bool = False) -> Generator[None]:
     """A LoopBlocked event for each blockage, as soon as the loop is back; None: nobody watches."""
 
     def emit(over: Blockage) -> None:
@@ -61,22 +92,27 @@ def watching(events: Events, limit: float | None) -> Generator[None]:
     if limit is None:
         yield
     else:
-        with _watched(limit, tell=None, after=emit):
+        with _watched(limit, tell=None, after=emit, process=process):
             yield
 
 
 @contextmanager
-def _watched(limit: float, tell: Tell | None, after: Tell | None) -> Generator[None]:
+def _watched(limit: float, tell: Tell | None, after: Tell | None, *, process: bool) -> Generator[None]:
     if not limit > 0:
         raise ValueError(f"limit must be more than 0 seconds, not {limit!r}")
-    with view_of_this_loop() as view:
-        dog = _Watchdog(limit, view, trio.lowlevel.current_trio_token(), tell, after)
+    with view_of_this_loop() as view, ExitStack() as until_over:
+        outpost = None
+        if process:
+            outpost = until_over.enter_context(open_outpost(limit, limit / SAMPLES_PER_LIMIT, view))
+        dog = _Watchdog(limit, view, trio.lowlevel.current_trio_token(), tell, after, outpost)
         thread = threading.Thread(target=dog.watch, name="trouper watchdog", daemon=True)
         thread.start()
         try:
             yield
         finally:
             dog.over.set()
+            if outpost is not None:
+                outpost.end()
             thread.join(limit)  # at once, unless `tell` hangs: then it ends with that
             dog.tell_after()
 
@@ -106,6 +142,8 @@ class _Watchdog:
     """Called in the thread, at once."""
     _after: Tell | None
     """Called in the loop, when it is back."""
+    _outpost: Outpost | None
+    """Has a process that sees what no thread can see."""
     over: threading.Event = attrs.field(init=False, factory=threading.Event)
     _told: deque[_Told] = attrs.field(init=False, factory=deque[_Told])
     """Not yet told in the loop."""
@@ -113,15 +151,50 @@ class _Watchdog:
     # In the thread
 
     def watch(self) -> None:
+        if self._outpost is not None:
+            self._look_when_asked(self._outpost)
+        self._look_now_and_then()
+
+    def _look_now_and_then(self) -> None:
         sight: Sight | None = None
         while not self.over.wait(pause(sight, self._limit, time.perf_counter())):
-            before, sight = sight, look_on(sight, self._view.look(), self._limit)
-            self._note_ends(sight)
-            found = too_long(before, sight, self._limit)
-            if found is not None:
-                self._report(*found)
-                if found[0] is sight:
-                    sight = attrs.evolve(found[0], told=found[1])
+            sight = self._look(sight, ())
+
+    def _look_when_asked(self, outpost: Outpost) -> None:
+        """A loop that is well is not looked at: a thread that wants its turn costs it some."""
+        sight: Sight | None = None
+        while (held := outpost.answer()) is not None:
+            sight = self._look(sight, held)
+            if self.over.is_set():
+                return
+            if sight is not None and not outpost.is_asked(within=self._limit / 2):
+                sight = None
+                self._view.forget()
+        if not self.over.is_set():
+            status = outpost.reap()
+            print(f"watchdog: its process has ended, status {status}; its thread watches on", file=sys.stderr)
+
+    def _look(self, before: Sight | None, held: Sequence[Held]) -> Sight | None:
+        sight = look_on(before, self._view.look(), self._limit)
+        self._note_ends(sight)
+        if held:
+            return reduce(self._report_held, held, sight)
+        found = too_long(before, sight, self._limit)
+        if found is None:
+            return sight
+        self._report(*found)
+        return attrs.evolve(found[0], told=found[1]) if found[0] is sight else sight
+
+    def _report_held(self, sight: Sight | None, held: Held) -> Sight | None:
+        """What was seen from outside while we could not run. What we see now is no news then."""
+        if sight is not None and sight.told is Scope.STEP:
+            return sight  # it had been told before it let nobody in
+        sample = Sample(time.perf_counter(), OVER, OVER, actor=held.actor, stack=held.stack)
+        self._report(seen_outside(sample, held.since, self._limit, sight), Scope.STEP)
+        self._note_ends(sight)
+        if sight is None:
+            return None
+        return attrs.evolve(sight, told=Scope.STEP if sight.sightings > 1 else Scope.TURN)
 
     def _note_ends(self, sight: Sight | None) -> None:
         """The loop may be far from telling; how long it was is known now."""

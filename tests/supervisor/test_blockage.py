@@ -8,7 +8,18 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor._blockage import Sample, Scope, Sight, blockage, look_on, pause, too_long
+from supervisor._blockage import (
+    OVER,
+    Sample,
+    Scope,
+    Sight,
+    blockage,
+    is_over,
+    look_on,
+    pause,
+    seen_outside,
+    too_long,
+)
 
 LIMIT = 1.0
 # How far numbers that were added up in another order may be apart.
@@ -145,3 +156,24 @@ def test_a_blockage_says_itself_in_one_line() -> None:
     assert again is not None
     said = str(blockage(again, Scope.STEP))
     assert said == "the event loop is blocked for 1.50 s by ann/tab#1, at a:1 in f"
+
+
+def outside() -> Sample:
+    """Somebody saw eve, who had let nobody in since 2.0; it is 5.0 now."""
+    return Sample(5.0, OVER, OVER, actor="eve/tab#1", stack=("handle",))
+
+
+def test_what_was_seen_outside_is_told_with_its_actor_and_so_far_as_it_lasted() -> None:
+    told = blockage(seen_outside(outside(), since=2.0, limit=LIMIT, now=None), Scope.STEP)
+    assert (told.actor, told.where, told.duration) == ("eve/tab#1", "handle", 3.0)
+
+
+def test_it_goes_on_with_the_step_that_had_begun_then_and_not_with_a_later_one() -> None:
+    def goes_on(now: Sight | None) -> bool:
+        return not is_over(seen_outside(outside(), since=2.0, limit=LIMIT, now=now), Scope.STEP, now)
+
+    began_before = look_on(None, Sample(5.0, turn=3, step=7, turn_began=1.5), LIMIT)
+    began_after = look_on(None, Sample(5.0, turn=4, step=9, turn_began=4.9), LIMIT)
+    assert goes_on(began_before)
+    assert not goes_on(began_after)
+    assert not goes_on(None)

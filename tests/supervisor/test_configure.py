@@ -83,7 +83,13 @@ async def test_the_same_settings_change_nothing_and_tell_nothing(autojump_clock:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("watchdog", 0.5), ("dead_man", 3.0), ("condemned_allowance", 1), ("threads_per_user", 3)],
+    [
+        ("watchdog", 0.5),
+        ("watchdog_process", True),
+        ("dead_man", 3.0),
+        ("condemned_allowance", 1),
+        ("threads_per_user", 3),
+    ],
 )
 async def test_what_is_fixed_is_an_error_before_anything_has_changed(
     option: str, value: object, autojump_clock: MockClock
