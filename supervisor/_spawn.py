@@ -83,6 +83,11 @@ class Spawn:
             self.admission.cancel()
 
     @property
+    def is_awaited(self) -> bool:
+        """Is there a caller who waits, and has not been cancelled just now?"""
+        return bool(self._parked)
+
+    @property
     def is_over(self) -> bool:
         return self._outcome is not None
 

@@ -325,7 +325,8 @@ class UserSupervisor:
 
     def _needed(self) -> int:
         """How many slots are missing for those that wait."""
-        return len(self.waiting) + self.table.held - self.table.limit
+        awaited = sum(spawn.is_awaited for spawn in self.waiting)
+        return awaited + self.table.held - self.table.limit
 
     def _removable(self) -> bool:
         """Does anybody stand in the way who need not, by the evidence of this moment?"""

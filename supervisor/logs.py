@@ -79,6 +79,10 @@ LOGGER.addHandler(logging.NullHandler())
 # Lines that wait for handlers: some seconds of a busy server, some megabytes.
 BACKLOG = 10_000
 
+# So many seconds after the first line of a burst they are written: what made it is over by then. A thread
+# that runs in the midst of it would hold it up for milliseconds.
+PAUSE = 0.02
+
 # How long the end of a supervisor waits for handlers that are slow, in seconds of a real clock; the
 # event loop stands still meanwhile. What they have not taken by then they get while the process lasts.
 END_GRACE = 1.0
@@ -127,6 +131,8 @@ class _Writer:
     """So far; only the loop counts it."""
     _lost_told: int = attrs.field(init=False, default=0)
     """Of them; only the thread counts it."""
+    _over: threading.Event = attrs.field(init=False, factory=threading.Event)
+    """Nothing more will come."""
     _thread: threading.Thread | None = attrs.field(init=False, default=None)
 
     # In the loop
@@ -134,7 +140,7 @@ class _Writer:
     def put(self, event: Event | EventsLost) -> None:
         """Have it logged, if anybody asked for lines of its level. Returns at once."""
         row = row_of(event)
-        if row is None or not self._logger.isEnabledFor(row.level):
+        if row is None or not self._logger.isEnabledFor(row.level) or not _is_heard(self._logger):
             return
         if self._backlog.qsize() >= BACKLOG:
             with suppress(Empty):  # the thread has just taken it
@@ -153,6 +159,7 @@ class _Writer:
     def finish(self) -> None:
         """Nothing more will come. Waits for the last line, for END_GRACE seconds at most."""
         if self._thread is not None:
+            self._over.set()
             self._backlog.put(None)
             self._thread.join(END_GRACE)
 
@@ -160,6 +167,8 @@ class _Writer:
 
     def _write_all(self) -> None:
         while (told := self._backlog.get()) is not None:
+            if self._backlog.empty():
+                self._over.wait(PAUSE)
             if missing := self._lost - self._lost_told:
                 self._lost_told += missing
                 self._write(_Told(EventsLost(missing), told.at))
@@ -172,6 +181,16 @@ class _Writer:
                 self._logger.handle(_record(self._logger, entry, told.at))
         except BaseException:  # noqa: ASYNC103, BLE001  # no task runs here; told as any thread's is; the next line may fare better
             threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+
+
+def _is_heard(logger: logging.Logger) -> bool:
+    """Does anybody handle its lines?"""
+    each: logging.Logger | None = logger
+    while each is not None:
+        if any(type(handler) is not logging.NullHandler for handler in each.handlers):
+            return True
+        each = each.parent if each.propagate else None
+    return logging.lastResort is not None and logger is not LOGGER
 
 
 def _events_in(told: _Told | None) -> int:

@@ -280,6 +280,8 @@ async def test_who_only_waits_for_children_that_have_just_ended_is_left_alone() 
         [task] = nursery.child_tasks
         release.set()
         while task.child_nurseries:
-            thrown.append(sum(leaf is task for leaf, _ in _force.leaves_below([(task, nursery.cancel_scope)])))
+            thrown.append(
+                sum(leaf is task for leaf, _ in _force.leaves_below([(task, nursery.cancel_scope)]))
+            )
             await trio.lowlevel.checkpoint()
     assert set(thrown) == {0}

@@ -186,7 +186,7 @@ async def test_when_its_last_thread_has_ended_a_user_that_left_is_forgotten(mock
             await Crowd(supervisor).get("tab", Puppet)
             await leave_threads_behind(supervisor, gate, 2)
             assert threads(supervisor) == 2
-            kept = weakref.ref(supervisor._services.threads_of("alice"))
+            kept = weakref.ref(supervisor._services.threads_of("alice"))  # pyright: ignore[reportPrivateUsage]
             assert kept() is not None
             gate.open()
             await until(lambda: threads(supervisor) == 0)
