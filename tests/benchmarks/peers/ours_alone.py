@@ -1,0 +1,89 @@
+"""Ours, where there is nobody to compare with: what our own events cost, and our import."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from statistics import median
+from typing import Protocol
+
+import trio
+
+from supervisor import ChildSpec, Subscription, Supervisor, open_supervisor
+
+from .ours import LIMIT, Idle
+from .work import Stopwatch, names, rounds
+
+# Events
+
+
+class Subscribe(Protocol):
+    """How somebody listens, or does not, as long as a block lasts."""
+
+    def __call__(self, supervisor: Supervisor, nursery: trio.Nursery, /) -> object: ...
+
+
+def events_no_subscriber(n: int) -> float:
+    return trio.run(spawn_and_stop, n, nobody)
+
+
+def events_read(n: int) -> float:
+    return trio.run(spawn_and_stop, n, who_reads)
+
+
+def events_unread(n: int) -> float:
+    return trio.run(spawn_and_stop, n, who_never_reads)
+
+
+def nobody(_: Supervisor, __: trio.Nursery) -> None:
+    pass
+
+
+def who_reads(supervisor: Supervisor, nursery: trio.Nursery) -> Subscription:
+    subscription = supervisor.events()
+    nursery.start_soon(read, subscription)
+    return subscription
+
+
+def who_never_reads(supervisor: Supervisor, _: trio.Nursery) -> Subscription:
+    return supervisor.events()
+
+
+async def read(subscription: Subscription) -> None:
+    async for _ in subscription:
+        pass
+
+
+async def spawn_and_stop(n: int, subscribe: Subscribe) -> float:
+    spec = ChildSpec(Idle)
+    async with open_supervisor(LIMIT) as supervisor, trio.open_nursery() as nursery:
+        subscription = subscribe(supervisor, nursery)
+        watch = Stopwatch()
+        for size in rounds(n):
+            who = names(size)
+            with watch:
+                for user, key in who:
+                    ref = (await supervisor.get_or_spawn(user, key, spec)).ref
+                    ref.stop()
+                    await ref.wait_stopped()
+        nursery.cancel_scope.cancel()
+    del subscription  # held to the end: who lets go of it does not listen any more
+    return watch.seconds / n
+
+
+# Import
+
+
+def import_time(n: int) -> float:
+    """Seconds of processor time that a process needs for ours beyond Trio, in the middle of n pairs."""
+    run_python("import actors, supervisor")  # what is compiled, and cached on disk, is so from now on
+    return median([run_python("import actors, supervisor") - run_python("import trio") for _ in range(n)])
+
+
+def run_python(program: str) -> float:
+    """Processor time that Python takes for it, in seconds, the kernel's included."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-c", program], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
