@@ -268,13 +268,10 @@ def resumable_until(table: Table) -> float | None:
     return min((verdict.until for verdict in gone if verdict.until is not None), default=None)
 
 
-def has_probes(table: Table) -> bool:
-    """Must anybody be asked to know how he is?"""
-    return any(child.pulse.has_probe for child in table.children)
-
-
 def look_through(table: Table) -> tuple[bool, bool]:
     """Does anybody look dead, and is there evidence against anybody?"""
     doubts = table.doubts().values()
+    if not doubts:
+        return False, False
     dead = any(verdict.health is Health.UNRESPONSIVE for verdict in doubts)
     return dead, any(removed_by(verdict) is not None for verdict in doubts)

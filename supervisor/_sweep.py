@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import attrs
 import trio
 
-from ._cleanup import ask_for_life, has_probes, look_through
+from ._cleanup import ask_for_life, look_through
 from ._events import SweepHeld, Swept
 from ._report import CleanupReport, Stage, Trigger
 from ._table import Services
@@ -81,7 +81,7 @@ class Sweep:
         """
         began, bound = trio.current_time(), self._services.spec.sweep_period / 4
         await self._ask_all(bound)
-        suspects, visit = await self._look()
+        suspects, visit = await self._look(ask=False)
         held_until = self._held_until(suspects)
         last = Stage.LIVENESS if held_until is None else Stage.GARBAGE
         cleaned = await clean_up_all(visit, Trigger.SWEEP, until=last, bound=bound, ask=False)
@@ -92,7 +92,7 @@ class Sweep:
 
     async def clean(self, *, bound: float) -> CleanupReport:
         """Clean up after everybody, on behalf of one who waits: hard evidence is acted upon at once."""
-        _, visit = await self._look()
+        _, visit = await self._look(ask=True)
         why = Trigger.FULL_PROCESS
         return joined(None, await clean_up_all(visit, why, until=Stage.LIVENESS, bound=bound))
 
@@ -102,20 +102,20 @@ class Sweep:
         turn = _Turn()
         async with trio.open_nursery() as nursery:
             for here in self._users():
-                if has_probes(here.table):
+                if here.table.has_probes:
                     nursery.start_soon(ask_for_life, here.table, bound)
                 if turn.is_over_with(here):
                     await trio.lowlevel.checkpoint()
 
-    async def _look(self) -> tuple[int, list[UserSupervisor]]:
-        """How many users have one that looks dead, and to whom it pays to go."""
+    async def _look(self, *, ask: bool) -> tuple[int, list[UserSupervisor]]:
+        """How many users have one that looks dead, and to whom it pays to go; to `ask`, to more."""
         suspects = 0
         visit: list[UserSupervisor] = []
         turn = _Turn()
         for here in self._users():
             looks_dead, has_evidence = look_through(here.table)
             suspects += looks_dead
-            if has_evidence or has_probes(here.table):
+            if has_evidence or (ask and here.table.has_probes):
                 visit.append(here)
             if turn.is_over_with(here):
                 await trio.lowlevel.checkpoint()

@@ -185,11 +185,17 @@ class Table:
     def doubts(self) -> dict[str, Verdict]:
         """The verdicts on those holders of a key who are not plainly well: few, as a rule."""
         now = trio.current_time()
-        doubtful = [child for child in self._children.values() if not self.is_well(child, now)]
+        everybody = self._children.values()
+        doubtful = [child for child in everybody if not is_well(child.pulse, child.spec.health, now)]
         if not doubtful:
             return {}
         lag = self.services.lag()
         return {child.key: child.verdict(now, lag) for child in doubtful}
+
+    @property
+    def has_probes(self) -> bool:
+        """Must anybody be asked to know how he is?"""
+        return any([child.pulse.has_probe for child in self._children.values()])  # noqa: C419  # half the time
 
     def verdicts_on(self, children: Iterable[Child]) -> list[tuple[Child, Verdict]]:
         """The verdicts on these, now; those that have left meanwhile are left out."""

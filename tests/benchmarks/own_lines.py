@@ -63,34 +63,34 @@ _QUIET = {P99: [Bar(1.0)]}
 # By the name of the case: what it is called, how many newcomers come, in a quick run too, and the bars.
 _CASES: Mapping[str, tuple[str, tuple[int, int], Bars]] = {
     "free": ("a free slot", (1000, 200), _QUIET),
-    "stuck_1": ("1 of 20 stuck", (1000, 200), _QUIET),
+    "stuck_1": ("1 of 20 stuck", (600, 200), _QUIET),
     "stuck_5": ("5 of 20 stuck", (500, 200), _QUIET),
     "stuck_20": (
         "20 of 20 stuck",
-        (1000, 200),
+        (600, 200),
         {P50: [Bar(2.0, line="admission_stuck_1_p50")], P99: [Bar(1.0)]},
     ),
-    "free_busy": ("a free slot, busy loop", (150, 30), {}),
+    "free_busy": ("a free slot, busy loop", (100, 20), {}),
     "stuck_20_busy": (
         "20 of 20 stuck, busy loop",
-        (150, 30),
+        (100, 20),
         {
             P50: [Bar(1.0, line="admission_free_busy_p50", more=SLICE)],
             P99: [Bar(1.0, line="admission_free_busy_p99", more=SLICE)],
         },
     ),
     "at_once": ("20 of 20 stuck, 20 newcomers at once", (2000, 400), {}),
-    "condemned": ("20 condemned", (500, 100), _QUIET),
-    "condemned_stuck": ("20 condemned, 20 of 20 stuck", (500, 100), _QUIET),
+    "condemned": ("20 condemned", (300, 60), _QUIET),
+    "condemned_stuck": ("20 condemned, 20 of 20 stuck", (300, 60), _QUIET),
     "shielded": (
         "20 of 20 stuck, ignoring cancellation (their grace: 50 ms)",
-        (200, 40),
+        (100, 20),
         {P99: [Bar(CANCEL_GRACE + 1.0)]},
     ),
-    "half_open_found": ("20 of 20 half-open, pinged before", (300, 100), _QUIET),
+    "half_open_found": ("20 of 20 half-open, pinged before", (200, 100), _QUIET),
     "half_open_due": (
         "20 of 20 half-open, two pings due (300 ms), a slot is waited for (600 ms)",
-        (100, 25),
+        (75, 25),
         {P99: [Bar(PINGS + LOOK)]},
     ),
     "refused": ("20 of 20 alive: until it is refused", (500, 200), {}),
@@ -140,7 +140,7 @@ def _crowd(part: str, row: str) -> list[Line]:
             f"crowd_{part}_{column}",
             Place(CROWD, row, heading),
             unit,
-            Work("crowd", 20_000, 8_000),
+            Work("crowd", 20_000, 4_000),
             f"{part}_{column}",
             [Bar(2, line="crowd_still_spawn_p99")] if (part, column) in _NEIGHBOURS else (),
         )
@@ -153,7 +153,7 @@ def _crowd(part: str, row: str) -> list[Line]:
 GROWTH = "How each cost grows: of one manager, of so many"
 
 # The usual numbers, and those of a quick run, by what they are called in keys.
-SIZES = {"1k": (1_000, 1_000), "10k": (10_000, 5_000), "100k": (100_000, 20_000)}
+SIZES = {"1k": (1_000, 1_000), "10k": (10_000, 3_000), "100k": (100_000, 10_000)}
 
 # Nothing is worse than linear: per manager, the most may cost so many times as much as the fewest.
 WORSE = 3.0
@@ -239,7 +239,7 @@ _GARBAGE = [
         f"garbage_{way}_{pain}",
         Place(GARBAGE, row, heading),
         unit,
-        Work("garbage", 100_000, 20_000, samples=_samples(100_000)),
+        Work("garbage", 100_000, 10_000, samples=_samples(100_000)),
         f"{way}_{pain}",
     )
     for way, row in _WAYS.items()

@@ -15,7 +15,7 @@ from .lines import BY_KEY
 from .peers import PEERS
 
 NOTE = (
-    "Median (min-max) of {repetitions} samples, each a process of its own, interleaved; "
+    "Median (min-max) of {repetitions} samples (of fewer where one takes long), each a process of its own, interleaved; "
     "xN: ours is N times as good."
 )
 

@@ -74,6 +74,7 @@ def test_axe_finds_nothing(windows: Windows, axe: str, size: ViewportSize, schem
             page.goto(site.url + view)
             shows(page, "users", "5")
             open_all(page)
+            page.evaluate("scrollTo(0, 0)")  # what lies under the sticky head by chance is no fault
             assert violations(page) == [], view
 
 

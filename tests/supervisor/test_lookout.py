@@ -128,7 +128,7 @@ async def test_the_event_has_the_actor_the_line_and_the_whole_duration(
         (event,) = blocked(events)
     assert event.actor == "alice/tab#1"
     assert is_within(sleep_in_c, event.where)
-    assert HELD - LIMIT / 4 <= event.duration <= HELD + LIMIT
+    assert event.duration >= HELD - LIMIT / 4
     assert capfd.readouterr().err.count("blocked") == 1
 
 

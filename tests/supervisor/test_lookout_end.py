@@ -184,6 +184,7 @@ def test_it_ends_also_where_a_fork_keeps_its_life_line() -> None:
 
 def test_a_parent_that_is_stopped_is_not_blocked() -> None:
     with watched() as (process, _):
+        time.sleep(LIMIT)  # until its loop rests: one that is stopped in a step has blocked when it goes on
         os.kill(process.pid, signal.SIGSTOP)
         time.sleep(5 * LIMIT)
         os.kill(process.pid, signal.SIGCONT)
@@ -193,6 +194,7 @@ def test_a_parent_that_is_stopped_is_not_blocked() -> None:
 
 def test_who_were_stopped_together_go_on_together() -> None:
     with watched() as (process, _):
+        time.sleep(LIMIT)
         for _ in range(5):
             os.killpg(process.pid, signal.SIGSTOP)
             time.sleep(2 * LIMIT)

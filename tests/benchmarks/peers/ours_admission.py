@@ -6,6 +6,7 @@ the measured time. A newcomer's time runs from its call until its actor has the 
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
@@ -251,6 +252,7 @@ async def measure(n: int, case: Case) -> dict[str, float]:
             async with trio.open_nursery() as nursery:
                 scene = Scene(supervisor, users, nursery, trio.Event())
                 await case.fill(scene)
+                gc.collect()  # what the filling left to the collector is no newcomer's affair
                 before = supervisor.counts().spawned_after_cleanup.count
                 await case.come(scene, waits)
                 cleaned = supervisor.counts().spawned_after_cleanup.count - before
