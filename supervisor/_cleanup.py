@@ -27,9 +27,6 @@ from ._report import (
 )
 from ._table import Table
 
-# Whose ends begin before the others get a turn: a millisecond at most.
-REAPED_AT_ONCE = 5
-
 
 def nothing_needed() -> int:
     """Nobody waits for a slot."""
@@ -57,40 +54,16 @@ async def run_stage(
     verdicts = table.verdicts()
     found = {child: verdicts[child.key] for child in table.children}
     wanted = needed()
-    chosen = victims(stage, verdicts, needed=wanted)
+    chosen = set(victims(stage, verdicts, needed=wanted))
     going = _going(table, stage, needed=wanted)
+    leaving = [child for child in found if child.key in chosen]
     for child, verdict in found.items():
-        if verdict.health is Health.UNKNOWN:
+        if child.key in chosen:
+            reap(table, child, verdict)
+        elif verdict.health is Health.UNKNOWN:
             table.emit(Voided, child, verdict)
-    bad = [child for child in found if child.key in chosen]
-    leaving = await _reap_all(table, stage, bad, found, wanted=max(wanted, 0))
     await _wait_left([*leaving, *going], bound=bound)
     return _report(table, stage, before, began, found, leaving)
-
-
-async def _reap_all(
-    table: Table, stage: Stage, bad: Sequence[Child], found: dict[Child, Verdict], *, wanted: int
-) -> list[Child]:
-    """Begin the end of each, and say of whom: first of those whose slots somebody waits for.
-
-    Then of one a turn, so that he does not wait for the ends of the others; if nobody waits, of a few.
-    Who proves in the meantime that he is well is `found` so; who is gone by himself, not at all.
-    """
-    leaving: list[Child] = []
-    batch, waiting = list(bad[: wanted or REAPED_AT_ONCE]), list(bad[wanted or REAPED_AT_ONCE :])
-    while True:
-        for child in batch:
-            reap(table, child, found[child])
-        leaving += batch
-        if not waiting:
-            return leaving
-        await trio.lowlevel.checkpoint()
-        next_ones = 1 if wanted else REAPED_AT_ONCE
-        batch, waiting = waiting[:next_ones], waiting[next_ones:]
-        for child in batch:
-            del found[child]
-        found |= table.verdicts_on(batch)
-        batch = [child for child in batch if child in found and removed_by(found[child]) is stage]
 
 
 def _going(table: Table, stage: Stage, *, needed: int) -> list[Child]:
