@@ -15,8 +15,8 @@ from .lines import BY_KEY
 from .peers import PEERS
 
 NOTE = (
-    "Median (min-max) of {repetitions} samples (of fewer where one takes long), each a process of its own, interleaved; "
-    "xN: ours is N times as good."
+    "Median (min-max) of {repetitions} samples, or fewer where one takes long, each a process of its own, "
+    "interleaved; xN: ours is N times as good."
 )
 
 

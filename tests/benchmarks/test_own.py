@@ -61,18 +61,18 @@ async def test_the_steps_of_others_are_counted_and_ours_are_not() -> None:
 
 
 def test_a_full_collection_is_a_pause() -> None:
-    pauses = Pauses()
+    pauses, began = Pauses(), time.perf_counter()
     gc.callbacks.append(pauses)
     try:
         gc.collect()
     finally:
         gc.callbacks.remove(pauses)
-    assert 0 < pauses.longest == pauses.seconds
+    assert 0 < pauses.longest <= pauses.seconds <= time.perf_counter() - began
 
 
 async def crowd(supervisor: Supervisor) -> Crowd:
     """Enough that one in fifty is an alarm, were it one of each user."""
-    here = Crowd(supervisor, names(1_200))
+    here = Crowd(supervisor, names(2_000))
     await here.come()
     return here
 
@@ -98,6 +98,7 @@ async def test_a_crowd_that_hangs_bit_by_bit_is_ended_by_the_sweep_and_comes_aga
         await felt(here, "reaped", here.come_and_hang)
         counts = supervisor.counts()
         assert counts.sweeps_held == 0
-        assert counts.stages[Stage.LIVENESS].reaped > 0
+        missing = [who for who in here.who if supervisor.lookup(*who) is None]
+        assert len(missing) < counts.stages[Stage.LIVENESS].reaped
         await here.recover()
         assert supervisor.counts().managers == len(here.who)

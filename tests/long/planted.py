@@ -355,7 +355,7 @@ MUTANTS = (
     ),
     _cleanup(
         "nobody is said to be kept",
-        "kept=tuple(c.finding(v) for c, v in looked_at if c.key not in chosen)",
+        "kept=tuple(c.finding(v) for c, v in found.items() if c not in ending)",
         "kept=()",
     ),
     _cleanup(

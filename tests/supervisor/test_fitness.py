@@ -48,7 +48,7 @@ async def test_it_is_not_live_while_its_sweeper_is_down_and_heals_with_it(autoju
         assert supervisor.fitness() == FIT
 
 
-async def hang(_: Sweep) -> float:
+async def hang(_: Sweep, *, ask: bool) -> float:
     return await trio.sleep_forever()
 
 

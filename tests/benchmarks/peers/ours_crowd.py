@@ -28,15 +28,16 @@ from .work import EACH, names
 ONE_IN = 50
 
 # So many of one user get stuck together: were it one of each, 40 % of the users had one, which is an alarm.
-TOGETHER = 2
+TOGETHER = 4
 
-# What they do hangs; after so many seconds it is known.
+# What they do may take so long, in seconds; and then it is known of everybody that he hangs.
 BUDGET = 0.3
+KNOWN = 1.2 * BUDGET
 
 PERIOD = 1.0
 
 # Not all of a second's at the same moment.
-SPREAD = 20
+SPREAD = 10
 
 # How often the loop is looked at, and how long a neighbour stays away, in seconds.
 TICK, AWAY = 0.005, 0.002
@@ -95,6 +96,7 @@ class Crowd:
     async def hang(self) -> None:
         """One in fifty hangs, of far more users than by chance: the sweep looks, and ends nobody."""
         await self._hang((await self.come())[::ONE_IN])
+        await trio.sleep(KNOWN)  # of all at once: were it but a few, the sweep would end them
         sweep_every(self.supervisor, self.period)
         await trio.sleep_forever()
 
@@ -124,10 +126,10 @@ class Crowd:
                 await ref.tell(Work())
 
     async def recover(self) -> None:
-        """Nobody hangs any more, nobody sweeps, and all are here."""
+        """Nobody sweeps, and nobody hangs any more: who comes again takes over from who hung."""
         sweep_every(self.supervisor, NEVER)
-        await trio.sleep(1.2 * BUDGET)
-        await self.supervisor.cleanup()
+        await trio.sleep(KNOWN)
+        await self.supervisor.stop_user(NEIGHBOUR)
         await self.come()
 
 
@@ -140,7 +142,7 @@ async def felt(here: Crowd, name: str, trouble: Trouble) -> dict[str, float]:
     visits: list[float] = []
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trouble)
-        await trio.sleep(min(BUDGET, here.seconds))
+        await trio.sleep(KNOWN)
         nursery.start_soon(watch_loop, lags)
         nursery.start_soon(visit, here.supervisor, visits)
         began, busy = perf_counter(), process_time()

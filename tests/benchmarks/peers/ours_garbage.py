@@ -58,17 +58,15 @@ class Pauses:
 
     longest: float = 0.0
     seconds: float = 0.0
-    full: int = 0
     _began: float = 0.0
 
-    def __call__(self, phase: str, info: Mapping[str, int]) -> None:
+    def __call__(self, phase: str, _: Mapping[str, int]) -> None:
         if phase == "start":
             self._began = perf_counter()
             return
         took = perf_counter() - self._began
         self.longest = max(self.longest, took)
         self.seconds += took
-        self.full += info["generation"] == 2
 
 
 def garbage(n: int) -> dict[str, float]:
@@ -107,7 +105,6 @@ async def come_and_go(supervisor: Supervisor, n: int, name: str) -> dict[str, fl
         f"{name}_spawn": seconds / each,
         f"{name}_pause": pauses.longest,
         f"{name}_seconds": pauses.seconds / each,
-        f"{name}_full": pauses.full,
     }
 
 
