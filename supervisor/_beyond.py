@@ -25,21 +25,22 @@ class CleanUp(Protocol):
     ) -> Awaitable[CleanupReport]: ...
 
 
-def is_local(services: Services) -> bool:
-    """Is there nobody to ask but this process?"""
-    return type(services.quota) is LocalQuota
+def local_quota(services: Services) -> LocalQuota | None:
+    """The quota, if there is nobody to ask but this process: then nothing takes a wait."""
+    quota = services.quota
+    return quota if type(quota) is LocalQuota else None
 
 
 def count_in_nowait(child: Child, services: Services) -> bool:
     """Count the slot if that takes no wait, and say whether it did: within one process it does."""
-    quota = services.quota
-    return type(quota) is LocalQuota and quota.admit_nowait(child.slot)
+    quota = local_quota(services)
+    return quota is not None and quota.admit_nowait(child.slot)
 
 
 def count_out_nowait(child: Child, services: Services) -> bool:
     """Its slot counts nowhere any more, if that takes no wait; say whether it did."""
-    quota = services.quota
-    if type(quota) is not LocalQuota:
+    quota = local_quota(services)
+    if quota is None:
         return False
     quota.release_nowait(child.slot)
     return True

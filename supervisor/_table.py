@@ -178,10 +178,6 @@ class Table:
         now, lag = trio.current_time(), self.services.lag()
         return {key: child.verdict(now, lag) for key, child in self._children.items()}
 
-    def is_well(self, child: Child, now: float) -> bool:
-        """Is there nothing to be said of it but that it is well? Ten times as quick as a verdict."""
-        return is_well(child.pulse, child.spec.health, now)
-
     def doubts(self) -> dict[str, Verdict]:
         """The verdicts on those holders of a key who are not plainly well: few, as a rule."""
         now = trio.current_time()

@@ -11,7 +11,7 @@ import trio
 from actors import Exit, ExitReason, State, run_actor
 
 from ._admission import Settle, Try, crosses_high_water, next_move, stages_until, victims
-from ._beyond import count_in, count_in_nowait, count_out, count_out_nowait, is_local
+from ._beyond import count_in, count_in_nowait, count_out, count_out_nowait, local_quota
 from ._child import Child
 from ._cleanup import (
     all_alive,
@@ -25,7 +25,7 @@ from ._cleanup import (
     snapshot_of,
 )
 from ._events import CleanedUp, Found, Refused, Started, Waited
-from ._health import PAST
+from ._health import PAST, is_well
 from ._home import Home
 from ._quota import QuotaRefused
 from ._reaper import Reaper
@@ -101,7 +101,7 @@ class UserSupervisor:
         child = table.under(key)
         if child is None or child.pulse.state is not State.RUNNING:
             return None
-        doubtful = not table.is_well(child, trio.current_time())
+        doubtful = not is_well(child.pulse, child.spec.health, trio.current_time())
         if doubtful and table.verdict(child).health is Health.UNRESPONSIVE:
             return None
         table.emit(Found, child)
@@ -190,7 +190,7 @@ class UserSupervisor:
             child.crashed(error)
         finally:
             child.make_sure_it_ended()
-            if not is_local(self._services):
+            if local_quota(self._services) is None:
                 await count_out(self._services, child)  # noqa: ASYNC102  # it bounds itself
                 self.table.ended(child)
 
