@@ -28,8 +28,8 @@ T = TypeVar("T")
 
 # How far we look, in words: into the interpreter's own frames, up to their variables; into the state
 # of a thread; around a nursery, which has its attributes before it, or behind; and into what those
-# point to.
-_FRAME, _STATE, _NURSERY, _BEYOND = 16, range(64), range(-4, 12), 4
+# point to. Right before an object the collector has its own, which leads to anything.
+_FRAME, _STATE, _NURSERY, _BEYOND = 16, range(64), (-4, -3, *range(12)), 4
 
 # Until the thread that waits for us does so, in seconds; and how often it may not do so yet.
 _A_MOMENT, _TRIES = 0.001, 5
@@ -110,7 +110,7 @@ def _all_that_fit(specimen: _Specimen, frames: list[FrameType]) -> list[Anatomy]
     instruction, start = _instructions(memory, frames, starts)
     codes = [frame.f_code for frame in frames] + [Memory.read.__code__, Reader.actor.__code__]
     tasks = list(_with_parents(specimen.task))
-    nurseries = [nursery for task in tasks if (nursery := task.parent_nursery) is not None]
+    nurseries = [nursery for task in tasks for nursery in task.child_nurseries]
     calls = pairwise(starts[:3])  # from Python to Python, with nothing of the interpreter's between
     known = Anatomy(
         innermost=(),
@@ -129,7 +129,7 @@ def _all_that_fit(specimen: _Specimen, frames: list[FrameType]) -> list[Anatomy]
         lines=_field(memory, codes, lambda each: each.co_linetable),
         first_line=_only(_numbers(memory, each, each.co_firstlineno) for each in codes),
         task_name=_field(memory, tasks, lambda each: each.name),
-        task_nursery=_field(memory, tasks[: len(nurseries)], lambda each: each.parent_nursery),
+        task_nursery=_field(memory, tasks, lambda each: each.parent_nursery),
         nursery_task=_only(
             set(_ways(memory, id(each), id(each.parent_task), _NURSERY)) for each in nurseries
         ),
@@ -187,7 +187,7 @@ def _variable(memory: Memory, frame: FrameType, start: int, name: str) -> int:
     return start + row + WORD * names.index(name)
 
 
-def _ways(memory: Memory, start: int, target: int, words: range) -> Iterator[tuple[int, ...]]:
+def _ways(memory: Memory, start: int, target: int, words: Iterable[int]) -> Iterator[tuple[int, ...]]:
     """From there, over what is in those words of it: straight, or with a step between."""
     for offset in (WORD * n for n in words):
         with suppress(LookupError):
