@@ -37,12 +37,13 @@ def count_in_nowait(child: Child, services: Services) -> bool:
     return quota is not None and quota.admit_nowait(child.slot)
 
 
-def count_out_nowait(child: Child, services: Services) -> bool:
-    """Its slot counts nowhere any more, if that takes no wait; say whether it did."""
+def count_out_nowait(services: Services, *children: Child) -> bool:
+    """Their slots count nowhere any more, if that takes no wait; say whether it did."""
     quota = local_quota(services)
     if quota is None:
         return False
-    quota.release_nowait(child.slot)
+    for child in children:
+        quota.release_nowait(child.slot)
     return True
 
 

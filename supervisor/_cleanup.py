@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import trio
 
@@ -11,8 +12,8 @@ from actors import State, attached_to
 
 from ._admission import REASONS, is_resumable, refusal_reason, removed_by, retry_after, stages_until, victims
 from ._child import Child
-from ._events import ProbingFailed, ReapStarted, Suspected, Voided
-from ._health import PAST
+from ._events import CleanedUp, ProbingFailed, ReapStarted, Suspected, Voided
+from ._health import PAST, is_well
 from ._report import (
     CleanupReport,
     Explanation,
@@ -22,15 +23,36 @@ from ._report import (
     RefusalReason,
     Stage,
     StageReport,
+    Trigger,
     UserSnapshot,
     Verdict,
 )
 from ._table import Table
 
+# Whose end has begun before their stage, as a rule.
+NOBODY: Mapping[Child, Verdict] = MappingProxyType({})
+
 
 def nothing_needed() -> int:
     """Nobody waits for a slot."""
     return 0
+
+
+def reap_stuck(table: Table, *, needed: float = math.inf) -> dict[Child, Verdict]:
+    """Reap those who are stuck by the evidence of this moment, or as many as are needed; who, and why."""
+    reaped: dict[Child, Verdict] = {}
+    missing = needed - table.being_freed
+    now, lag = trio.current_time(), table.services.lag()
+    for child in table.children:
+        if len(reaped) >= missing:
+            break
+        if is_well(child.pulse, child.spec.health, now):
+            continue
+        verdict = child.verdict(now, lag)
+        if verdict.health is Health.UNRESPONSIVE:
+            reap(table, child, verdict)
+            reaped[child] = verdict
+    return reaped
 
 
 async def run_stage(
@@ -40,12 +62,14 @@ async def run_stage(
     needed: Callable[[], int] = nothing_needed,
     bound: float | None = None,
     ask: bool = True,
+    begun: Mapping[Child, Verdict] = NOBODY,
 ) -> StageReport:
     """Judge everybody, remove whom this stage removes, all at once, and report.
 
     So many slots as are `needed` in that moment are wanted besides. `bound` is how many seconds to
     wait for probes and for those that stop gracefully; None: as long as their own graces last.
     Without `ask`, nobody is probed: they have just been. Nor where the spec says no probing.
+    Whose end was `begun` for this stage already is reported with the others.
     """
     await trio.lowlevel.checkpoint()  # each stage is a turn of its own: others go on in between
     began, before = trio.current_time(), table.held
@@ -56,14 +80,16 @@ async def run_stage(
     wanted = needed()
     chosen = set(victims(stage, verdicts, needed=wanted))
     going = _going(table, stage, needed=wanted)
-    leaving = [child for child in found if child.key in chosen]
+    leaving = [child for child in found if child.key in chosen and child not in begun]
     for child, verdict in found.items():
+        if child in begun:
+            continue
         if child.key in chosen:
             reap(table, child, verdict)
         elif verdict.health is Health.UNKNOWN:
             table.emit(Voided, child, verdict)
-    await _wait_left([*leaving, *going], bound=bound)
-    return _report(table, stage, before, began, found, leaving)
+    await _wait_left([*begun, *leaving, *going], bound=bound)
+    return _report(table, stage, before, began, {**found, **begun}, [*begun, *leaving])
 
 
 def _going(table: Table, stage: Stage, *, needed: int) -> list[Child]:
@@ -140,6 +166,21 @@ def _report(
         failed=tuple(c.finding(v) for c, v in bad if not c.is_gone),
         duration=trio.current_time() - began,
     )
+
+
+def tell_cleaned(
+    table: Table,
+    reports: Sequence[StageReport],
+    trigger: Trigger,
+    *,
+    made_room: bool = False,
+    all_alive: bool = False,
+) -> None:
+    """That this was done, if anything was."""
+    if reports:
+        events = table.services.events
+        report = CleanupReport(table.user, tuple(reports))
+        events.emit(CleanedUp(events.stamp(), report, trigger, made_room, all_alive))
 
 
 def dry_run(table: Table, until: Stage, *, needed: int = 0) -> CleanupReport:

@@ -88,6 +88,10 @@ class Steward(Protocol):
         """It has started."""
         ...
 
+    def unconnected(self, child: Child) -> None:
+        """Its last connection is gone."""
+        ...
+
     def ending(self, child: Child) -> None:
         """Its end has begun."""
         ...
@@ -137,6 +141,11 @@ class Table:
     def size(self) -> int:
         """How many hold a key."""
         return len(self._children)
+
+    @property
+    def being_freed(self) -> int:
+        """How many hold a key and are cancelled: soon their slots are free."""
+        return sum([child.cancelled for child in self._children.values()])
 
     @property
     def children(self) -> tuple[Child, ...]:
@@ -296,6 +305,11 @@ class Table:
             case Attached(connections):
                 self.emit(ConnectionAttached, child, connections)
             case Detached(connections, why):
-                self.emit(ConnectionDetached, child, connections, why)
+                self._detached(child, connections, why)
             case DeadLettered(count, reason):
                 self.emit(MailDeadLettered, child, count, reason)
+
+    def _detached(self, child: Child, connections: int, why: str) -> None:
+        self.emit(ConnectionDetached, child, connections, why)
+        if not connections:
+            self._steward.unconnected(child)

@@ -10,11 +10,10 @@ import trio
 
 from actors import Exit, ExitReason, State, run_actor
 
-from ._admission import Settle, Try, crosses_high_water, next_move, stages_until, victims
+from ._admission import crosses_high_water, stages_until
 from ._beyond import count_in, count_in_nowait, count_out, count_out_nowait, local_quota
 from ._child import Child
 from ._cleanup import (
-    all_alive,
     anything_to_remove,
     dry_run,
     explain,
@@ -23,8 +22,10 @@ from ._cleanup import (
     refusal,
     run_stage,
     snapshot_of,
+    tell_cleaned,
 )
-from ._events import CleanedUp, Found, Refused, Started, Waited
+from ._escalation import Escalation
+from ._events import Found, Refused, Started, Waited
 from ._health import PAST, is_well
 from ._home import Home
 from ._quota import QuotaRefused
@@ -33,6 +34,7 @@ from ._report import (
     CleanupReport,
     Explanation,
     Health,
+    Refusal,
     Stage,
     StageReport,
     Standing,
@@ -68,9 +70,10 @@ class UserSupervisor:
         init=False,
         default=attrs.Factory(lambda self: Home(self.user, self._services.events, self), takes_self=True),
     )
-    _escalating: bool = attrs.field(init=False, default=False)
-    _nap: trio.CancelScope | None = attrs.field(init=False, default=None)
-    """What the escalation sleeps in, between two tries."""
+    _escalation: Escalation = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Escalation(self.table, self, self.home), takes_self=True),
+    )
 
     @property
     def is_deserted(self) -> bool:
@@ -130,8 +133,7 @@ class UserSupervisor:
         if limit == self.table.limit or self.home.over:
             return
         self.table.limit = limit
-        if self.table.condemned:
-            self.home.do(lambda: count_out(self._services, *self.table.hold_no_slot))
+        self._count_out_condemned()
         self._grant()
 
     def _begin(self, key: str, spec: ChildSpec[Any]) -> Spawn:
@@ -150,7 +152,7 @@ class UserSupervisor:
             spawn.after_cleanup = True
             events = self._services.events
             events.emit(Waited(events.stamp(), self.user, key, ahead))
-            self._escalate_soon()
+            self._escalation.begin()
         return spawn
 
     def _grant(self, heir: str | None = None) -> None:
@@ -184,7 +186,7 @@ class UserSupervisor:
             spawn = self._start_of(child)
             if spawn is not None:
                 spawn.stages += refused.stages
-                self._refuse(spawn, process_limit=refused.limit)
+                self.refuse(spawn, process_limit=refused.limit)
             child.cancel(ExitReason.CANCELLED, "the process had no slot left")
         except Exception as error:  # noqa: BLE001  # a quota that fails fails this start, and says so
             child.crashed(error)
@@ -210,9 +212,11 @@ class UserSupervisor:
         spawn = self._spawns.get(child.key)
         return spawn if spawn is not None and spawn.child is child else None
 
-    def _drop(self, spawn: Spawn) -> None:
+    def end(self, spawn: Spawn, outcome: Exit | Refusal | Closed) -> None:
+        """It waits no more: nothing comes of it."""
         del self._spawns[spawn.key]
         self._queue.pop(spawn.key, None)
+        spawn.finish(outcome)
 
     def _take_over(self, predecessor: Child, spawn: Spawn) -> None:
         """The key is held by one that is dying, or stuck: see it out; its slot goes to `spawn`."""
@@ -229,7 +233,7 @@ class UserSupervisor:
             report = StageReport(Stage.TAKEOVER, before, self.table.held, reaped, (), failed, took)
             spawn.stages += (report,)
             spawn.after_cleanup = True
-            self._tell_cleaned([report], Trigger.ADMISSION, made_room=True)
+            tell_cleaned(self.table, [report], Trigger.ADMISSION, made_room=True)
 
         self.home.do(tell_when_left)
 
@@ -245,6 +249,10 @@ class UserSupervisor:
         events.emit(Started(stamp, *who, stamp.at - spawn.asked_at, spawn.after_cleanup))
         spawn.finish(child.ref)
 
+    def unconnected(self, child: Child) -> None:  # noqa: ARG002  # whoever it is, somebody has to go
+        """Who waits for a slot may get one: those who decide look again."""
+        self._escalation.look_again()
+
     def ending(self, child: Child) -> None:
         """Somebody began its end; the reaper sees it out, in its time. A start has failed by that."""
         self._fail_start_of(child)
@@ -252,30 +260,33 @@ class UserSupervisor:
 
     def ended(self, child: Child) -> None:
         """Nothing of it runs any more. Where others have to be told, its task does that first."""
-        if count_out_nowait(child, self._services):
+        if count_out_nowait(self._services, child):
             self.table.ended(child)
 
     def freed(self, child: Child) -> None:
         """A key, and perhaps a slot, became free; a start that was under way has failed."""
         self._reaper.forget(child)
         self._fail_start_of(child)
-        if self.table.condemned:
-            self.home.do(lambda: count_out(self._services, *self.table.hold_no_slot))
+        self._count_out_condemned()
         self._grant(heir=child.key)
         if self._queue and self.waiting:
-            self._escalate_soon()
+            self._escalation.begin()
         self.home.leave_if_deserted()
+
+    def _count_out_condemned(self) -> None:
+        """Those that hold no slot here, by now, hold none beyond this user either."""
+        hold_none = self.table.hold_no_slot
+        if hold_none and not count_out_nowait(self._services, *hold_none):
+            self.home.do(lambda: count_out(self._services, *hold_none))
 
     def _fail_start_of(self, child: Child) -> None:
         spawn = self._start_of(child)
         if spawn is not None:
-            self._drop(spawn)
-            spawn.finish(child.exit_due)
+            self.end(spawn, child.exit_due)
 
     def _abandon(self, spawn: Spawn) -> None:
         """Nobody waits for it any more: as if it had never been asked for."""
-        self._drop(spawn)
-        spawn.finish(Closed())
+        self.end(spawn, Closed())
         child = spawn.child
         if child is not None:
             spawn.cancel_admission()
@@ -285,95 +296,13 @@ class UserSupervisor:
 
     # Making room
 
-    def _escalate_soon(self) -> None:
-        """One cleanup at a time serves all that wait; a newcomer joins it."""
-        if self._nap is not None:
-            self._nap.cancel()
-        if not self._escalating:
-            self._escalating = True
-            self.home.do(self._escalate)
-
-    async def _escalate(self) -> None:
-        try:
-            self._tell_cleaned(await self._try_all(), Trigger.ADMISSION, made_room=True)
-        except Exception as error:
-            for spawn in self.waiting:  # nobody waits for ever because of a mistake of ours
-                self._drop(spawn)
-                spawn.finish(Exit(ExitReason.START_FAILED, "making room failed", error))
-            raise
-        finally:
-            self._escalating = False
-
-    async def _try_all(self) -> list[StageReport]:
-        """Try one stage after the other while anybody waits; the reports not yet told."""
-        tried: list[Stage] = []
-        reports: list[StageReport] = []
-        while self.waiting:
-            match next_move(tried, until=Stage.LIVENESS, removable=self._removable):
-                case Try(stage):
-                    tried = [*tried, stage] if stage not in tried else [stage]
-                    reports.append(await self._try(stage))
-                case Settle():
-                    self._settle(reports)
-                    tried, reports = [], []
-                    await self._sleep_while_waiting()
-        return reports
-
-    async def _try(self, stage: Stage) -> StageReport:
-        deadline = self._services.spec.admission_deadline
-        return await run_stage(self.table, stage, needed=self._needed, bound=deadline)
-
-    def _needed(self) -> int:
-        """How many slots are missing for those that wait."""
-        awaited = sum(spawn.is_awaited for spawn in self.waiting)
-        return awaited + self.table.held - self.table.limit
-
-    def _removable(self) -> bool:
-        """Does anybody stand in the way who need not, by the evidence of this moment?"""
-        verdicts = self.table.verdicts()
-        stages = stages_until(Stage.LIVENESS)
-        return any(victims(stage, verdicts, needed=self._needed()) for stage in stages)
-
-    def _settle(self, reports: list[StageReport]) -> None:
-        """Everything was tried: refuse those whose wait is over."""
-        self._tell_cleaned(reports, Trigger.ADMISSION, all_alive=all_alive(self.table))
-        now, patience = trio.current_time(), self._services.spec.slot_wait
-        for spawn in self.waiting:
-            if now >= spawn.asked_at + patience:
-                spawn.stages += tuple(reports)
-                self._refuse(spawn)
-
-    async def _sleep_while_waiting(self) -> None:
-        """Until the first wait is over, somebody new comes, or a slot holder may have become a ghost."""
-        if not self.waiting:
-            return
-        over = self.waiting[0].asked_at + self._services.spec.slot_wait
-        now = trio.current_time()
-        graces = [v.until + PAST for v in self.table.verdicts().values() if v.until is not None]
-        self._nap = trio.CancelScope()
-        with self._nap:
-            await trio.sleep_until(min([over, *(due for due in graces if due > now)]))
-
-    def _refuse(self, spawn: Spawn, *, process_limit: int | None = None) -> None:
-        self._drop(spawn)
+    def refuse(self, spawn: Spawn, *, process_limit: int | None = None) -> None:
+        """Tell it what was tried, and who holds the slots."""
         report = refusal(self.table, spawn.key, spawn.stages, process_limit=process_limit)
         events = self._services.events
         waited = trio.current_time() - spawn.asked_at
         events.emit(Refused(events.stamp(), self.user, spawn.key, report, waited))
-        spawn.finish(report)
-
-    def _tell_cleaned(
-        self,
-        reports: list[StageReport],
-        trigger: Trigger,
-        *,
-        made_room: bool = False,
-        all_alive: bool = False,
-    ) -> None:
-        if reports:
-            events = self._services.events
-            report = CleanupReport(self.user, tuple(reports))
-            events.emit(CleanedUp(events.stamp(), report, trigger, made_room, all_alive))
+        self.end(spawn, report)
 
     async def clean_up(
         self,
@@ -418,7 +347,7 @@ class UserSupervisor:
                 report = await run_stage(self.table, stage, needed=needed, bound=bound, ask=ask)
                 reports.append(report)
         finally:
-            self._tell_cleaned(reports, trigger)
+            tell_cleaned(self.table, reports, trigger)
 
     def clean_up_soon(self) -> None:
         """Remove in the background whom there is hard evidence against already."""
@@ -447,8 +376,7 @@ class UserSupervisor:
         for spawn in list(self._spawns.values()):
             spawn.cancel_admission()
             if spawn.child is None:
-                self._drop(spawn)
-                spawn.finish(Closed() if reason is ExitReason.SHUTDOWN else Exit(reason, detail))
+                self.end(spawn, Closed() if reason is ExitReason.SHUTDOWN else Exit(reason, detail))
         leaving = self.table.children
         for child in leaving:
             child.stop(reason, detail)

@@ -76,6 +76,7 @@ ORDER = {
         "_home",
         "_cleanup",
         "_reaper",
+        "_escalation",
         "_user",
         # all users
         "_limits",

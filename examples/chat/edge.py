@@ -19,6 +19,7 @@ from actors import (
 )
 from supervisor import (
     ChildSpec,
+    Health,
     HealthPolicy,
     Refusal,
     SpawnFailed,
@@ -43,6 +44,9 @@ from .protocol import (
 from .rates import UserRates
 from .session import ChatServices, ChatSession, Said
 from .tokens import BadToken, Login
+
+# Sessions in this state are not for long.
+GOING = frozenset({Health.UNRESPONSIVE, Health.STOPPING})
 
 
 @attrs.define(eq=False)
@@ -131,7 +135,7 @@ class Edge:
 
     def _welcome(self, connection: Connection, user: str, session: str, *, resumed: bool) -> None:
         stands = self.supervisor.explain(user)
-        sessions = [holder.key for holder in stands.holders]
+        sessions = [holder.key for holder in stands.holders if holder.verdict.health not in GOING]
         connection.send_nowait(encode(Welcome(user, session, resumed, stands.limit, sessions)))
 
     async def _relay(self, connection: Connection, ref: ActorRef[Any], bucket: TokenBucket) -> None:

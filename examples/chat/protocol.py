@@ -115,7 +115,7 @@ ClientMessage: TypeAlias = Hello | Join | Leave | Say | Ask | Typing | Ping
 
 
 class Welcome(Struct, frozen=True, tag_field="type", tag="welcome"):
-    """You are in; `sessions` are all of yours, of at most `limit`."""
+    """You are in; `sessions` are yours that are not about to go, of at most `limit`."""
 
     user: str
     session: str

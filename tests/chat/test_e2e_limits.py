@@ -39,11 +39,11 @@ async def test_exactly_the_wedged_go_when_a_slot_is_needed(tmp_path: Path, limit
         await wedge(chat, *stuck)
         assert chat.ended() == set(), "nobody is ended before a slot is needed"
         newcomer = await chat.enter("alice", "new")
+        for client in stuck:
+            assert await client.closed() == (1011, "session ended: unresponsive")
         assert chat.ended() == {(client.session, "unresponsive") for client in stuck}
         sessions = {"new", *(client.session for client in well)}
         assert set(newcomer.heard[0]["sessions"]) == chat.keys("alice") == sessions
-        for client in stuck:
-            assert await client.closed() == (1011, "session ended: unresponsive")
         for client in (*well, newcomer, bystander):
             assert await client.before_pong() == []
 

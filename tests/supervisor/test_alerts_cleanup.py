@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from supervisor.alerts import AlertName, Thresholds
 from supervisor.testing import Shielded, WedgedForever
 
-from .harness import BUDGET, Crowd
+from .harness import BUDGET, Crowd, settle
 from .test_alerts import WINDOW, ask_in_vain, watched
 
 
@@ -85,6 +85,7 @@ async def test_emergency_cleanups_that_make_room_are_not_told(autojump_clock: Mo
         for number in range(6):
             await Crowd(on_duty.supervisor, f"user {number}").add("tab", 1)
             await on_duty.supervisor.stop_user(f"user {number}")
+        await settle()
         assert on_duty.supervisor.counts().emergency_cleanup_triggers == 6
         await on_duty.window()
         assert on_duty.told == []

@@ -147,6 +147,7 @@ async def test_without_probing_nobody_is_asked_and_the_stuck_go_all_the_same(
         await crowd.add("stuck", 2, WedgedForever, at_work=True)
         await trio.sleep(6)
         await crowd.add("newcomer", 1)
+        await settle()
         assert crowd.keys == names("would fail its probe", 3) | names("newcomer", 1)
         assert {wire.statistics().unanswered_pings for wire in wires} == {0}
         here.configure(settings(5))
@@ -183,6 +184,7 @@ async def test_a_fault_of_the_prober_convicts_nobody_and_is_told(
             assert keys(report.reaped) == names("stuck", 2)
         elif how == "admission":
             await crowd.add("newcomer", 1)
+            await settle()
         else:
             other = Crowd(here, "bob")
             await other.add("has a probe", 1, ProbeRaises)

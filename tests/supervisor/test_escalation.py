@@ -8,8 +8,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors import ActorStopped, ExitReason
-from supervisor import CleanedUp, Health, RefusalReason, SpawnRefused, Stage, Suspected, Terminal
+from actors import ActorStopped, ExitReason, State
+from supervisor import CleanedUp, Condemned, Health, RefusalReason, SpawnRefused, Stage, Suspected, Terminal
 from supervisor.testing import (
     WEDGES,
     Healthy,
@@ -17,6 +17,7 @@ from supervisor.testing import (
     ProbeAnswers,
     ProbeHangs,
     ProbeRaises,
+    Shielded,
     WedgedForever,
     Work,
 )
@@ -27,6 +28,7 @@ from .harness import (
     CANCEL_GRACE,
     Crowd,
     all_answer,
+    answers,
     keys,
     names,
     opened,
@@ -171,6 +173,7 @@ async def test_18_healthy_and_2_stuck_let_the_21st_in(autojump_clock: MockClock)
         await trio.sleep(BUDGET + 0.01)
 
         assert (await crowd.get("one-more")).created
+        await settle()
 
         assert {(e.key, e.exit.reason) for e in log.of(Terminal)} == {
             ("stuck-0", ExitReason.UNRESPONSIVE),
@@ -242,3 +245,50 @@ async def test_counters_equal_the_tables(autojump_clock: MockClock) -> None:  # 
         assert snapshot.slots_held == 6
         assert {user.user: user.slots_held for user in snapshot.users} == {"ann": 2, "bob": 2, "cid": 2}
         assert [len(user.managers) for user in snapshot.users] == [2, 2, 2]
+
+
+async def test_a_newcomer_is_at_work_before_the_others_ends_cost_it_time(autojump_clock: MockClock) -> None:
+    async with opened(20) as (supervisor, log):  # R23
+        crowd = Crowd(supervisor)
+        stuck = await crowd.add("stuck", 20, WedgedForever, at_work=True)
+        await trio.sleep(BUDGET + 0.01)
+
+        newcomer = (await crowd.get("newcomer")).ref
+        assert await answers(newcomer)
+        assert len(log.of(Suspected)) == 1, "one slot was needed"
+        await settle(0.01)
+
+        assert {ref.state for ref in stuck} == {State.ENDED}
+        assert [len(log.of(Suspected, ref)) for ref in stuck] == [1] * 20
+        [cleaned] = [event.report for event in log.of(CleanedUp)]
+        assert keys(cleaned.reaped) == names("stuck", 20)
+        assert not cleaned.failed
+
+
+async def test_the_others_end_with_the_first_where_it_runs_on(autojump_clock: MockClock) -> None:  # R06
+    async with opened(5) as (supervisor, log):
+        crowd = Crowd(supervisor)
+        await crowd.add("stuck", 5, lambda: Shielded(trio.Event()), at_work=True)
+        await trio.sleep(BUDGET + 0.01)
+        began = trio.current_time()
+        await crowd.get("newcomer")
+        await settle(0.01)
+        after = [event.stamp.at - began for event in log.of(Condemned)]
+        assert after == pytest.approx([CANCEL_GRACE] * 5)
+        await supervisor.stop_user("alice")
+
+
+async def test_who_waits_is_let_in_as_soon_as_a_client_turns_out_gone(autojump_clock: MockClock) -> None:
+    async with opened(2, slot_wait=60.0) as (supervisor, _):  # R02
+        crowd = Crowd(supervisor)
+        [here, gone] = await crowd.add("tab", 2, manager)
+        wires = [crowd.attach(ref) for ref in (here, gone)]
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(crowd.get, "newcomer")
+            await trio.sleep(3)
+            assert crowd.keys == {"tab-0", "tab-1"}
+            wires[1].abort()
+        assert trio.current_time() - began == 3
+        assert crowd.keys == {"tab-0", "newcomer"}
+        assert await answers(here)

@@ -93,6 +93,7 @@ async def test_whoever_is_let_in_after_a_cleanup_is_told_as_that(autojump_clock:
         await crowd.add("stuck", 1, WedgedForever, at_work=True)
         await trio.sleep(BUDGET + 0.01)
         await crowd.get("new")
+        await settle()
         await supervisor.cleanup()
     told = [kind for kind in keeps.ids if "cleanup" in kind]
     assert told == ["cleanup.done", "cleanup.complete"]
