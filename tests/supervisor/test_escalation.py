@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors import ActorStopped, ExitReason, State
+from actors import Actor, ActorStopped, ExitReason, State
 from supervisor import CleanedUp, Condemned, Health, RefusalReason, SpawnRefused, Stage, Suspected, Terminal
 from supervisor.testing import (
     WEDGES,
@@ -253,10 +253,15 @@ async def test_a_newcomer_is_at_work_before_the_others_ends_cost_it_time(autojum
         stuck = await crowd.add("stuck", 20, WedgedForever, at_work=True)
         await trio.sleep(BUDGET + 0.01)
 
-        newcomer = (await crowd.get("newcomer")).ref
-        assert await answers(newcomer)
-        assert len(log.of(Suspected)) == 1, "one slot was needed"
+        suspected_by_then: list[int] = []
+
+        class Newcomer(Actor[Work]):
+            async def handle(self, message: Work) -> None:
+                suspected_by_then.append(len(log.of(Suspected)))
+
+        await (await crowd.get("newcomer", Newcomer)).ref.tell(Work())
         await settle(0.01)
+        assert suspected_by_then == [1], "one slot was needed"
 
         assert {ref.state for ref in stuck} == {State.ENDED}
         assert [len(log.of(Suspected, ref)) for ref in stuck] == [1] * 20
