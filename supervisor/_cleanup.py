@@ -283,9 +283,9 @@ def resumable_until(table: Table) -> float | None:
 
 
 def look_through(table: Table) -> tuple[bool, bool]:
-    """Does anybody look dead, and is there evidence against anybody?"""
+    """Does anybody look dead, and is anybody garbage?"""
     doubts = table.doubts().values()
     if not doubts:
         return False, False
     dead = any(verdict.health is Health.UNRESPONSIVE for verdict in doubts)
-    return dead, any(removed_by(verdict) is not None for verdict in doubts)
+    return dead, any(removed_by(verdict) is Stage.GARBAGE for verdict in doubts)

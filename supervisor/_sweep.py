@@ -81,9 +81,10 @@ class Sweep:
         """
         began, bound = trio.current_time(), self._services.spec.sweep_period / 4
         await self._ask_all(bound)
-        suspects, visit = await self._look(ask=False)
-        held_until = self._held_until(suspects)
-        last = Stage.LIVENESS if held_until is None else Stage.GARBAGE
+        stuck, others = await self._look(ask=False)
+        held_until = self._held_until(len(stuck))
+        visit = others if held_until is not None else dict.fromkeys(stuck + others)
+        last = Stage.GARBAGE if held_until is not None else Stage.LIVENESS
         cleaned = await clean_up_all(visit, Trigger.SWEEP, until=last, bound=bound, ask=False)
         report = joined(None, cleaned)
         events = self._services.events
@@ -92,34 +93,35 @@ class Sweep:
 
     async def clean(self, *, bound: float) -> CleanupReport:
         """Clean up after everybody, on behalf of one who waits: hard evidence is acted upon at once."""
-        _, visit = await self._look(ask=True)
-        why = Trigger.FULL_PROCESS
+        stuck, others = await self._look(ask=True)
+        visit, why = dict.fromkeys(stuck + others), Trigger.FULL_PROCESS
         return joined(None, await clean_up_all(visit, why, until=Stage.LIVENESS, bound=bound))
 
     async def _ask_all(self, bound: float) -> None:
         if not self._services.spec.probing:
             return
-        turn = _Turn()
+        users = self._users()
         async with trio.open_nursery() as nursery:
-            for here in self._users():
-                if here.table.has_probes:
-                    nursery.start_soon(ask_for_life, here.table, bound)
-                if turn.is_over_with(here):
-                    await trio.lowlevel.checkpoint()
+            for start in range(0, len(users), SWEEP_BATCH):
+                for here in users[start : start + SWEEP_BATCH]:
+                    if here.table.has_probes:
+                        nursery.start_soon(ask_for_life, here.table, bound)
+                await trio.lowlevel.checkpoint()
 
-    async def _look(self, *, ask: bool) -> tuple[int, list[UserSupervisor]]:
-        """How many users have one that looks dead, and to whom it pays to go; to `ask`, to more."""
-        suspects = 0
-        visit: list[UserSupervisor] = []
+    async def _look(self, *, ask: bool) -> tuple[list[UserSupervisor], list[UserSupervisor]]:
+        """The users that have one that looks dead; and those who have garbage, or, to `ask`, a probe."""
+        stuck: list[UserSupervisor] = []
+        others: list[UserSupervisor] = []
         turn = _Turn()
         for here in self._users():
-            looks_dead, has_evidence = look_through(here.table)
-            suspects += looks_dead
-            if has_evidence or (ask and here.table.has_probes):
-                visit.append(here)
+            looks_dead, has_garbage = look_through(here.table)
+            if looks_dead:
+                stuck.append(here)
+            if has_garbage or (ask and here.table.has_probes):
+                others.append(here)
             if turn.is_over_with(here):
                 await trio.lowlevel.checkpoint()
-        return suspects, visit
+        return stuck, others
 
     def _held_until(self, suspects: int) -> float | None:
         users = len(self._users())

@@ -119,6 +119,8 @@ class Table:
     """By incarnation, oldest first; those beyond the allowance hold a slot too."""
     _spinning: frozenset[int] = frozenset()
     """The condemned, by incarnation, that cost a core when they were condemned."""
+    _probed: frozenset[int] = frozenset()
+    """Those, by incarnation, that have begun, have a probe, and have not left."""
 
     @property
     def threads(self) -> Threads:
@@ -200,7 +202,7 @@ class Table:
     @property
     def has_probes(self) -> bool:
         """Must anybody be asked to know how he is?"""
-        return any([child.pulse.has_probe for child in self._children.values()])  # noqa: C419  # half the time
+        return bool(self._probed)
 
     def verdicts_on(self, children: Iterable[Child]) -> list[tuple[Child, Verdict]]:
         """The verdicts on these, now; those that have left meanwhile are left out."""
@@ -277,6 +279,8 @@ class Table:
         self._leave(child)
 
     def _leave(self, child: Child) -> None:
+        if self._probed:
+            self._probed -= {child.incarnation}
         child.leave()
         self._steward.freed(child)
 
@@ -296,7 +300,7 @@ class Table:
         """A child tells what happens to it."""
         match notice:
             case Began():
-                self._steward.began(child)
+                self._began(child)
             case Ended():
                 self._steward.ended(child)
             case Ending():
@@ -308,6 +312,11 @@ class Table:
                 self._detached(child, connections, why)
             case DeadLettered(count, reason):
                 self.emit(MailDeadLettered, child, count, reason)
+
+    def _began(self, child: Child) -> None:
+        if child.pulse.has_probe:
+            self._probed |= {child.incarnation}
+        self._steward.began(child)
 
     def _detached(self, child: Child, connections: int, why: str) -> None:
         self.emit(ConnectionDetached, child, connections, why)
