@@ -59,12 +59,14 @@ from ._group import Group
 from ._lifecycle import Exit, ExitReason, State
 from ._mailbox import DEFAULT_CAPACITY, Probe
 from ._manager import UserManager, attach, attached_to
+from ._monitor import Down, Monitor
 from ._outbox import Outbox, Sink
 from ._pulse import Phase, Pulse
 from ._rate import TokenBucket
 from ._ref import ActorRef, ActorStatistics, Request
 from ._silence import ConnectionSpec
 from ._threads import DEFAULT_THREAD_LIMIT, Threads
+from ._timer import Timer
 
 __all__ = [
     "DEFAULT_CAPACITY",
@@ -88,6 +90,7 @@ __all__ = [
     "DeadLettered",
     "Deadlock",
     "Detached",
+    "Down",
     "Ended",
     "Ending",
     "Exit",
@@ -96,6 +99,7 @@ __all__ = [
     "Frame",
     "Group",
     "MailboxFull",
+    "Monitor",
     "Notice",
     "Outbox",
     "Phase",
@@ -105,6 +109,7 @@ __all__ = [
     "Sink",
     "State",
     "Threads",
+    "Timer",
     "TokenBucket",
     "TooManyConnections",
     "TooManyThreads",

@@ -15,11 +15,14 @@ from ._clock import quickest_clock
 from ._errors import Fenced
 from ._lifecycle import Exit, Signal, State
 from ._mailbox import Envelope
+from ._monitor import Monitor
 from ._pulse import Phase
 from ._ref import ActorRef
+from ._timer import Timer, check_delay
 
 M = TypeVar("M")
 R = TypeVar("R")
+T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 # How long one actor may work through its mail before the others get a turn, in seconds.
@@ -80,6 +83,48 @@ class Actor(abc.ABC, Generic[M]):
             _open_children(cell, cell.task)
         assert cell.children is not None
         cell.children.start_soon(_run_child, cell, function, args)
+
+    def tell_later(self, message: T, seconds: float, *, to: ActorRef[T] | None = None) -> Timer:
+        """Send it in so many seconds, to myself unless `to` somebody. The timer can be cancelled.
+
+        It waits for room as any `tell` does, and in nobody's way. Whom it is for may have ended by then:
+        then nothing happens. What an actor tells itself is work, so it keeps it from being idle.
+
+        Raises ValueError: that is no time.
+        """
+        check_delay("seconds", seconds)
+        return self._start_timer(Timer(to or self.ref, message, trio.current_time() + seconds, None))
+
+    def tell_every(
+        self, message: T, period: float, *, first: float | None = None, to: ActorRef[T] | None = None
+    ) -> Timer:
+        """Send it every `period` seconds, the first time after `first`; as `tell_later`.
+
+        The times are fixed when it is called. One that comes round while the mailbox is still full is
+        left out, so that nothing piles up.
+        """
+        check_delay("period", period, or_zero=False)
+        first = period if first is None else first
+        check_delay("first", first)
+        return self._start_timer(Timer(to or self.ref, message, trio.current_time() + first, period))
+
+    def _start_timer(self, timer: Timer) -> Timer:
+        self.start_soon(timer.run)
+        return timer
+
+    def monitor(self, ref: ActorRef[Any]) -> Monitor:
+        """Have a `Down` sent to me when that actor has ended, or is condemned; at once if it has.
+
+        `Down` then belongs to the messages that `handle` knows. To wait for an end right here:
+        `await ref.wait_stopped()`.
+
+        Raises ValueError: it is myself, and nobody hears of his own end.
+        """
+        if ref == self.ref:
+            raise ValueError(f"{ref.name!r} cannot monitor itself; `on_stop` is where its own end is told")
+        monitor = Monitor(ref, self.ref)
+        self.start_soon(monitor.run)
+        return monitor
 
     async def run_blocking(self, function: Callable[[*Ts], R], *args: *Ts) -> R:
         """Run `function(*args)` in a thread, so that it blocks nobody else; give what it returns.

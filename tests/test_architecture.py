@@ -31,6 +31,8 @@ ORDER = {
         "_cell",
         "_cancelled",
         "_ref",
+        "_timer",
+        "_monitor",
         "_clock",
         "_actor",
         "_silence",
