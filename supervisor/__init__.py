@@ -35,6 +35,7 @@ from ._events import (
     Forced,
     ForceStep,
     Found,
+    GaveUp,
     HandlerFailed,
     LimitChanged,
     LoopBlocked,
@@ -44,6 +45,7 @@ from ._events import (
     RecycleAdvised,
     Refused,
     Reserved,
+    Restarting,
     SettingsChanged,
     ShutdownHeld,
     Stalled,
@@ -83,7 +85,7 @@ from ._report import (
 )
 from ._settings import PROFILES, Change, Settings, diff
 from ._spawn import Obtained
-from ._spec import ChildSpec, HealthPolicy, Limit, SupervisorSpec
+from ._spec import Beyond, ChildSpec, HealthPolicy, Limit, Restart, RestartPolicy, SupervisorSpec
 from ._stream import Subscription
 from ._supervisor import Supervisor
 from ._survey import Survey
@@ -93,6 +95,7 @@ __all__ = [
     "BOUNDS",
     "PROFILES",
     "ActorEvent",
+    "Beyond",
     "Blockage",
     "Change",
     "ChildSpec",
@@ -111,6 +114,7 @@ __all__ = [
     "ForceStep",
     "Forced",
     "Found",
+    "GaveUp",
     "HandlerFailed",
     "HandlerNursery",
     "Health",
@@ -133,6 +137,9 @@ __all__ = [
     "RefusalReason",
     "Refused",
     "Reserved",
+    "Restart",
+    "RestartPolicy",
+    "Restarting",
     "Settings",
     "SettingsChanged",
     "ShutdownHeld",

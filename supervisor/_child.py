@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import attrs
 import trio
 
-from actors import ActorCell, ActorRef, Connection, Notice, State, Threads
+from actors import ActorCell, ActorRef, Connection, Notice, Phase, State, Threads
 
 from ._admission import REASONS
 from ._events import ForceStep
@@ -86,6 +86,10 @@ class Child(ActorCell):
             if self._left is None:
                 self._left = trio.Event()
             await self._left.wait()
+
+    def begins_after(self, delay: float) -> None:
+        """It takes part from now on, and is to begin in so many seconds."""
+        self.pulse.enter(Phase.WAITING_TO_RUN, trio.current_time() + delay)
 
     @property
     def reserved_at(self) -> float:

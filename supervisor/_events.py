@@ -61,6 +61,26 @@ class Started(ActorEvent):
 
 
 @attrs.frozen
+class Restarting(ActorEvent):
+    """An incarnation ended; the next one has its slot and key, and begins after `delay` seconds."""
+
+    exit: Exit
+    next_incarnation: int
+    attempt: int
+    """How many in a row."""
+    delay: float
+
+
+@attrs.frozen
+class GaveUp(ActorEvent):
+    """It failed once more, and begins no more: more often than its policy allows, or its slot is not free."""
+
+    exits: tuple[tuple[float, Exit], ...]
+    """When its last incarnations ended, on Trio's clock, and how."""
+    why: str
+
+
+@attrs.frozen
 class ConnectionAttached(ActorEvent):
     connections: int
 

@@ -42,6 +42,8 @@ class Spawn:
     """None while it waits for a slot."""
     admission: trio.CancelScope | None = attrs.field(init=False, default=None)
     """Around the question whether there is a slot beyond this user; None: it is not being asked."""
+    joins: bool = attrs.field(init=False, default=False)
+    """It waits for one that begins anew in any case, and creates nobody."""
     after_cleanup: bool = attrs.field(init=False, default=False)
     """There was no room for it at first."""
     stages: tuple[StageReport, ...] = attrs.field(init=False, default=())
@@ -102,7 +104,7 @@ class Spawn:
             case ActorRef() as ref if ref.state is not State.RUNNING:
                 raise SpawnFailed(self.user, self.key, ref.cell.exit_due)  # nobody is given a dying one
             case ActorRef() as ref:
-                created, self._claimed = not self._claimed, True
+                created, self._claimed = not (self._claimed or self.joins), True
                 return Obtained(ref, created)
             case Exit() as exit:
                 raise SpawnFailed(self.user, self.key, exit)

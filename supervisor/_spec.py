@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar
@@ -74,6 +75,55 @@ class HealthPolicy:
     """From cancellation to the end of its task; past it the actor is condemned."""
 
 
+class Restart(enum.Enum):
+    """After which ends an actor begins anew. What OTP calls it stands in brackets."""
+
+    NEVER = "never"
+    """After none (temporary)."""
+    ON_FAILURE = "on failure"
+    """It crashed, or was found unresponsive (transient)."""
+    ALWAYS = "always"
+    """Also when it stopped, or was asked to (permanent); not by `Supervisor.stop` and its like."""
+
+
+class Beyond(enum.Enum):
+    """What becomes of it when it fails more often than its policy allows."""
+
+    GIVE_UP = "give up"
+    """It stays ended, and its slot is free."""
+    END_USER = "end user"
+    """All managers of the user are stopped: they are of no use without it."""
+
+
+@attrs.frozen(kw_only=True)
+class RestartPolicy:
+    """Whether an actor that ended begins anew, under the same key and in the same slot; times in seconds.
+
+    Only one that had begun: a spawn whose `on_start` raises is a SpawnFailed, and no more. What was
+    removed because nobody used it (garbage, idle, evicted), or when all ended, is not begun anew; nor
+    is an unresponsive one while somebody waits for its slot.
+    """
+
+    when: Restart = Restart.NEVER
+    intensity: int = attrs.field(default=3, validator=_not_negative)
+    """At most so many restarts in any `period`; as in OTP, of each child for itself."""
+    period: float = attrs.field(default=5.0, validator=_seconds)
+    backoff: float = attrs.field(default=0.1, validator=_seconds)
+    """The first restart waits up to so long, by chance; the bound doubles with each in a row."""
+    backoff_limit: float = attrs.field(default=30.0, validator=_seconds)
+    """And is never more than this."""
+    healthy_after: float = attrs.field(default=10.0, validator=_seconds)
+    """One that has run for so long starts from the first bound again."""
+    beyond: Beyond = Beyond.GIVE_UP
+
+
+_NO_RESTART = RestartPolicy()
+
+
+def _restart_policy(given: RestartPolicy | Restart) -> RestartPolicy:
+    return RestartPolicy(when=given) if isinstance(given, Restart) else given
+
+
 @attrs.frozen
 class ChildSpec(Generic[M]):
     """How to make one actor, and what it is allowed."""
@@ -89,6 +139,12 @@ class ChildSpec(Generic[M]):
     """A stop: draining its mail and `on_stop`, in seconds. Then it is cancelled."""
     cleanup_grace: float = attrs.field(kw_only=True, default=DEFAULT_CLEANUP_GRACE, validator=_seconds)
     """`on_stop` after a cancellation, shielded, in seconds."""
+    restart: RestartPolicy = attrs.field(
+        kw_only=True,
+        default=_NO_RESTART,
+        converter=_restart_policy,
+    )
+    """Whether it begins anew after its end; `Restart.ALWAYS` alone means that with the usual numbers."""
     force: bool = attrs.field(kw_only=True, default=False)
     """Whether one that ignores cancellation has its shields opened and then is thrown out of its wait.
 

@@ -135,6 +135,16 @@ class Supervisor:
 
     # Ending and cleaning
 
+    async def stop(self, user: str, key: str, detail: str = "") -> None:
+        """Stop the manager of `user` under `key` for good, also one that is beginning anew, whatever its
+        restart policy; wait until it is gone or condemned. Where there is none, nothing happens.
+
+        Cancellation: it stops all the same.
+        """
+        here = self._users.get(user)
+        if here is not None:
+            await here.stop(key, detail)
+
     async def stop_user(self, user: str, detail: str = "") -> None:
         """Stop all managers of a user, and wait until each is gone or condemned.
 

@@ -100,6 +100,10 @@ class Steward(Protocol):
         """It has ended. Call the table's `ended` as soon as nothing counts it any more."""
         ...
 
+    def left(self, child: Child) -> None:
+        """Its key became free: it has ended, or is condemned. Told once, before `freed`."""
+        ...
+
     def freed(self, child: Child) -> None:
         """Its key, and perhaps its slot, became free."""
         ...
@@ -281,7 +285,9 @@ class Table:
     def _leave(self, child: Child) -> None:
         if self._probed:
             self._probed -= {child.incarnation}
-        child.leave()
+        if not child.has_left:
+            child.leave()
+            self._steward.left(child)
         self._steward.freed(child)
 
     def emit(

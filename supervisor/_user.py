@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import attrs
@@ -41,6 +42,7 @@ from ._report import (
     Trigger,
     UserSnapshot,
 )
+from ._restarts import Restarts
 from ._spawn import Closed, Obtained, Spawn
 from ._spec import ChildSpec
 from ._table import Services, Table
@@ -69,6 +71,10 @@ class UserSupervisor:
     home: Home = attrs.field(
         init=False,
         default=attrs.Factory(lambda self: Home(self.user, self._services.events, self), takes_self=True),
+    )
+    _restarts: Restarts = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Restarts(self.table, self), takes_self=True),
     )
     _escalation: Escalation = attrs.field(
         init=False,
@@ -139,6 +145,9 @@ class UserSupervisor:
     def _begin(self, key: str, spec: ChildSpec[Any]) -> Spawn:
         predecessor = self.table.under(key)
         spawn = self._spawns[key] = Spawn(self.user, key, spec)
+        if predecessor is not None and predecessor.state is State.STARTING:
+            spawn.child, spawn.joins = predecessor, True  # it is beginning anew, and nobody else waits for it
+            return spawn
         if predecessor is None and not self._queue and self.table.held < self.table.limit:
             self._reserve(spawn)
             return spawn
@@ -173,9 +182,34 @@ class UserSupervisor:
             self.home.start_soon(run_actor, child.spec.factory, child, name=child.name)
         else:
             self.home.start_soon(self._run_child, child, name=child.name)
-        high_water = self._services.spec.high_water
+        self._look_early()
+
+    def _look_early(self) -> None:
+        table, high_water = self.table, self._services.spec.high_water
         if crosses_high_water(table.held, limit=table.limit, high_water=high_water):
             self.clean_up_soon()
+
+    def begin_again(self, before: Child, delay: float) -> Child:
+        """One ended, with no await since: reserve its slot and key for the next, which begins later."""
+        table = self.table
+        child = table.reserve(before.key, before.spec)
+        child.begins_after(delay)
+        self._reaper.watch(child, table, child.pulse.since + child.spec.health.start_grace + PAST)
+        counted = count_in_nowait(child, self._services)
+        run = partial(run_actor, child.spec.factory) if counted else self._run_child
+        self.home.start_soon(self._run_after, delay, child, run, name=child.name)
+        return child
+
+    async def _run_after(self, delay: float, child: Child, run: Callable[[Child], Awaitable[object]]) -> None:
+        try:
+            await self._restarts.pause(child, delay)
+            await run(child)
+        finally:
+            child.make_sure_it_ended()
+
+    def end_all_soon(self, why: str) -> None:
+        """Stop everybody, for a reason in words."""
+        self.home.do(lambda: self.stop_all(ExitReason.STOPPED, why))
 
     async def _run_child(self, child: Child) -> None:
         """The task of a child whose slot others have to agree to, from its slot to its end."""
@@ -197,15 +231,17 @@ class UserSupervisor:
                 self.table.ended(child)
 
     async def _count_in(self, child: Child) -> None:
-        """Ask whether there is a slot beyond this user, for as long as anybody waits for the start."""
-        spawn = self._start_of(child)
-        if spawn is None:
+        """Ask whether there is a slot beyond this user, for as long as the child is to begin."""
+        if child.state is not State.STARTING:
             return  # nobody waits for it any more
-        spawn.admission = trio.CancelScope()
-        with spawn.admission:
+        spawn, scope = self._start_of(child), trio.CancelScope()
+        if spawn is not None:
+            spawn.admission = scope
+        with scope:
             stages = await count_in(child, self._services, self.clean_up)
-            spawn.stages += stages
-            spawn.after_cleanup |= bool(stages)
+            if spawn is not None:
+                spawn.stages += stages
+                spawn.after_cleanup |= bool(stages)
 
     def _start_of(self, child: Child) -> Spawn | None:
         """The spawn that waits for this child to start; None: nobody does, or not any more."""
@@ -240,12 +276,16 @@ class UserSupervisor:
     def began(self, child: Child) -> None:
         if child.state is not State.RUNNING:
             return  # it was to end before it began: nobody is given a dying one
-        spawn = self._spawns.pop(child.key)
-        assert spawn.child is child
         self._reaper.forget(child)
+        self._restarts.began(child)
+        spawn = self._spawns.pop(child.key, None)
         events = self._services.events
         stamp = events.stamp()
         who = (child.user, child.key, child.incarnation)
+        if spawn is None:
+            events.emit(Started(stamp, *who, stamp.at - child.reserved_at))
+            return
+        assert spawn.child is child
         events.emit(Started(stamp, *who, stamp.at - spawn.asked_at, spawn.after_cleanup))
         spawn.finish(child.ref)
 
@@ -257,11 +297,16 @@ class UserSupervisor:
         """Somebody began its end; the reaper sees it out, in its time. A start has failed by that."""
         self._fail_start_of(child)
         self._reaper.watch(child, self.table)
+        self._restarts.ending(child)
 
     def ended(self, child: Child) -> None:
         """Nothing of it runs any more. Where others have to be told, its task does that first."""
         if count_out_nowait(self._services, child):
             self.table.ended(child)
+
+    def left(self, child: Child) -> None:
+        """Its key is free: it may begin anew before anybody else gets its slot."""
+        self._restarts.left(child)
 
     def freed(self, child: Child) -> None:
         """A key, and perhaps a slot, became free; a start that was under way has failed."""
@@ -288,7 +333,7 @@ class UserSupervisor:
         """Nobody waits for it any more: as if it had never been asked for."""
         self.end(spawn, Closed())
         child = spawn.child
-        if child is not None:
+        if child is not None and not spawn.joins:
             spawn.cancel_admission()
             child.cancel(ExitReason.CANCELLED, "nobody waited for it any more")
         self._grant()
@@ -369,6 +414,14 @@ class UserSupervisor:
 
     # Ending
 
+    async def stop(self, key: str, detail: str) -> None:
+        """Stop one manager for good, and wait until it has left. Cancellation: it stops all the same."""
+        self._restarts.forget(key)
+        child = self.table.under(key)
+        if child is not None:
+            child.stop(ExitReason.STOPPED, detail)
+            await child.wait_left()
+
     async def stop_all(self, reason: ExitReason, detail: str) -> None:
         """Stop every manager, and wait until each has left. Cancellation: they stop all the same."""
         if self.home.over:
@@ -377,6 +430,7 @@ class UserSupervisor:
             spawn.cancel_admission()
             if spawn.child is None:
                 self.end(spawn, Closed() if reason is ExitReason.SHUTDOWN else Exit(reason, detail))
+        self._restarts.forget_all()
         leaving = self.table.children
         for child in leaving:
             child.stop(reason, detail)

@@ -65,6 +65,7 @@ ORDER = {
         # pure decisions
         "_health",
         "_admission",
+        "_restart",
         "_blockage",
         "_quota",
         # one child
@@ -79,6 +80,7 @@ ORDER = {
         "_cleanup",
         "_reaper",
         "_escalation",
+        "_restarts",
         "_user",
         # all users
         "_limits",
@@ -247,6 +249,7 @@ PURE = {
         "_log_lines",
         "_health",
         "_admission",
+        "_restart",
         "_blockage",
         "_quota",
         "_memory",

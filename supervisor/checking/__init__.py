@@ -19,6 +19,7 @@ from supervisor import (
     ReapStarted,
     Refused,
     Reserved,
+    Restarting,
     SettingsChanged,
     ShutdownHeld,
     Stalled,
@@ -48,7 +49,7 @@ from ._background import (
 )
 from ._conviction import cleaned_up, suspected, voided
 from ._ends import condemned, forced, reap_started, start_failed, terminal
-from ._lives import attached, detached, found, reserved, started, told
+from ._lives import attached, detached, found, reserved, restarting, started, told
 from ._promises import Rule, Violation
 from ._proof import refused, waited
 from ._recount import Books
@@ -60,6 +61,7 @@ __all__ = ["Judge", "Rule", "Violation", "check_events"]
 
 _JUDGES: dict[type[Event], Callable[[Books, Any], None]] = {
     Reserved: reserved,
+    Restarting: restarting,
     Started: started,
     StartFailed: start_failed,
     Found: found,

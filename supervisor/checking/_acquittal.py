@@ -63,7 +63,7 @@ def _always(claim: Claim) -> str:
     if (holder.connections or 0) != life.connections:
         return f"it has {life.connections} connections, not {holder.connections}"
     low = max(claim.birth.stamp.at, life.phase_since)
-    if holder.since is not None and not claim.within(holder.since, low, claim.at):
+    if holder.since is not None and not claim.within(holder.since, low, max(claim.at, life.begins)):
         return f"its phase cannot have begun at {holder.since:.6g} s"
     until = holder.verdict.until
     if until is not None and until < claim.at - claim.slack - EPSILON:

@@ -12,6 +12,7 @@ from supervisor import (
     Health,
     ReapStarted,
     Reserved,
+    Restarting,
     Started,
     StartFailed,
     Terminal,
@@ -132,6 +133,13 @@ def _serve(ledger: Ledger, life: Life, event: Reserved) -> None:
         arrived = event.stamp.seq if waited is None else waited[0]
         life.overtaken = waited is not None and ledger.served > arrived
         ledger.served = max(ledger.served, arrived)
+
+
+def restarting(books: Books, event: Restarting) -> None:
+    """Its successor has the slot already, and begins later."""
+    successor = books.lives.get(event.next_incarnation)
+    if successor is not None:
+        successor.begins = event.stamp.at + event.delay
 
 
 # Life

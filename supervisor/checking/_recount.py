@@ -30,6 +30,8 @@ class Life:
     incarnation: int
     birth: Reserved | None = None
     """None: it began before the log."""
+    begins: float = -math.inf
+    """When it is to begin: it follows one that ended."""
     started: float | None = None
     found: float = -math.inf
     """When it was handed out last."""

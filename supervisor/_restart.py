@@ -1,0 +1,88 @@
+"""Is one that ended to begin anew, and when? Pure: a policy, a history and an end in, a decision out."""
+
+from __future__ import annotations
+
+import random
+
+import attrs
+
+from actors import Exit, ExitReason
+
+from ._spec import Restart, RestartPolicy
+
+FAILURES = frozenset({ExitReason.CRASHED, ExitReason.START_FAILED, ExitReason.UNRESPONSIVE})
+
+# So many ends are told when somebody is given up.
+_TOLD = 10
+
+
+@attrs.frozen
+class Again:
+    """Begin anew."""
+
+    delay: float
+    """In so many seconds."""
+    attempt: int
+    """How many in a row; 1 for the first after a healthy while."""
+
+
+@attrs.frozen
+class GivenUp:
+    """It has failed more often than its policy allows."""
+
+
+@attrs.frozen
+class NotAgain:
+    """Its policy wants no restart after such an end."""
+
+
+Decision = Again | GivenUp | NotAgain
+
+
+@attrs.define(eq=False)
+class History:
+    """The restarts under one key."""
+
+    _at: tuple[float, ...] = ()
+    """Of the restarts within the period."""
+    exits: tuple[tuple[float, Exit], ...] = ()
+    """When it ended, and how, the latest last; of many the last ten."""
+    _in_a_row: int = 0
+    began_at: float | None = None
+    """When the incarnation that lives, or lived last, had begun; None: it has not."""
+
+    def decide(self, policy: RestartPolicy, how: Exit, now: float, dice: random.Random) -> Decision:
+        """What follows, and remember it."""
+        if not wants(policy.when, how.reason):
+            return NotAgain()
+        if self.began_at is not None and now - self.began_at >= policy.healthy_after:
+            self._in_a_row = 0
+        self.exits = (*self.exits, (now, how))[-_TOLD:]
+        # At the very end of the window a restart counts no more.
+        self._at = tuple(at for at in self._at if now - at < policy.period)
+        if len(self._at) >= policy.intensity:
+            return GivenUp()
+        self._at = (*self._at, now)
+        self._in_a_row += 1
+        self.began_at = None
+        return Again(backoff(policy, self._in_a_row, dice), self._in_a_row)
+
+
+def wants(when: Restart, reason: ExitReason) -> bool:
+    """Is this an end that such a restart follows? What a supervisor removed for good stays removed."""
+    match when:
+        case Restart.NEVER:
+            return False
+        case Restart.ON_FAILURE:
+            return reason in FAILURES
+        case Restart.ALWAYS:
+            return reason in FAILURES or reason is ExitReason.STOPPED
+
+
+def backoff(policy: RestartPolicy, attempt: int, dice: random.Random) -> float:
+    """How long to wait: anything up to a bound that doubles with each attempt, so that nobody is in step.
+
+    "Full jitter", after Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    """
+    doublings = min(attempt - 1, 1000)  # a float goes no further
+    return dice.random() * min(policy.backoff_limit, policy.backoff * 2.0**doublings)
