@@ -52,7 +52,8 @@ class Escalation:
     _table: Table
     _queue: Queue
     _home: Home
-    _runs: bool = attrs.field(init=False, default=False)
+    runs: bool = attrs.field(init=False, default=False)
+    """Is it under way?"""
     _reaped: dict[Child, Verdict] = attrs.field(init=False, factory=dict[Child, Verdict])
     """The stuck that were reaped before their stage came, with what evidence."""
     _nap: trio.CancelScope | None = attrs.field(init=False, default=None)
@@ -66,8 +67,8 @@ class Escalation:
         """Somebody waits for whom there is no slot."""
         self._reaped |= reap_stuck(self._table, needed=self._missing)
         self.look_again()
-        if not self._runs:
-            self._runs = True
+        if not self.runs:
+            self.runs = True
             self._home.do(self._run)
 
     def look_again(self) -> None:
@@ -84,7 +85,7 @@ class Escalation:
                 self._queue.end(spawn, Exit(ExitReason.START_FAILED, "making room failed", error))
             raise
         finally:
-            self._runs = False
+            self.runs = False
 
     async def _give_head_start(self) -> None:
         """Where enough slots become free, those who get them go first; then all of the stuck end at once."""

@@ -71,7 +71,7 @@ class Restarts:
         decision = history.decide(policy, how, trio.current_time(), self._table.services.jitter)
         match decision:
             case Again(delay, attempt):
-                why = self._obstacle(child, how)
+                why = self._obstacle(how)
                 if why is None:
                     after = self._owner.begin_again(child, delay)
                     self._table.emit(Restarting, child, how, after.incarnation, attempt, delay)
@@ -80,13 +80,11 @@ class Restarts:
             case GivenUp():
                 self._give_up(child, history, f"more than {policy.intensity} restarts in {policy.period:g} s")
                 if policy.beyond is Beyond.END_USER:
-                    self._owner.end_all_soon(
-                        f"{child.key!r} failed too often, and they are of no use without it"
-                    )
+                    self._owner.end_all_soon(f"{child.key!r} failed too often: they are of no use without it")
         self.forget(child.key)
 
-    def _obstacle(self, child: Child, how: Exit) -> str | None:
-        """Why it can have no slot, although it should begin anew."""
+    def _obstacle(self, how: Exit) -> str | None:
+        """Why one that ended so can have no slot, although it should begin anew."""
         if self._table.held >= self._table.limit:
             return "there is no slot for it any more"
         if how.reason is ExitReason.UNRESPONSIVE and self._owner.waiting:

@@ -185,8 +185,10 @@ class UserSupervisor:
         self._look_early()
 
     def _look_early(self) -> None:
+        """Nearly all slots are held: look who need not, unless that is being done."""
         table, high_water = self.table, self._services.spec.high_water
-        if crosses_high_water(table.held, limit=table.limit, high_water=high_water):
+        crosses = crosses_high_water(table.held, limit=table.limit, high_water=high_water)
+        if crosses and not self._escalation.runs:
             self.clean_up_soon()
 
     def begin_again(self, before: Child, delay: float) -> Child:

@@ -31,7 +31,7 @@ def test_it_tells_its_six_steps_in_fifteen_seconds_and_what_it_says_is_so(seed: 
         "tablet": "busy",
     }
     assert {slot.key: slot.health for slot in escalate.slots} == {"laptop": "healthy", "tv": "healthy"}
-    assert escalate.facts[-1] == "liveness: 2 removed, 1 kept"
+    assert escalate.facts[-1] == "liveness: 2 removed, 2 kept"
     assert "it hangs at _demo_actors.py:" in escalate.facts[0]
     assert refuse.facts[0].startswith("Limit reached: 3 of 3 sessions alive. Tried garbage, liveness.")
     assert [slot.health for slot in refuse.slots] == ["healthy"] * 3

@@ -144,7 +144,7 @@ async def test_one_for_one_siblings_see_nothing_of_a_crash(autojump_clock: MockC
     async with opened(10) as (supervisor, log):
         crowd = Crowd(supervisor)
         siblings = await crowd.add("sibling", 5)
-        await begin(supervisor, RestartPolicy(when=Restart.ON_FAILURE, intensity=2))
+        await begin(supervisor, attrs.evolve(OFTEN, intensity=2))
         await crash_times(supervisor, 10)
         assert len(log.of(GaveUp)) == 1
         assert await all_answer(siblings)
@@ -161,7 +161,7 @@ async def test_failing_upward_ends_the_user_and_nobody_else(autojump_clock: Mock
         ends = [ref.exit for ref in siblings]
         assert {how.reason for how in ends if how} == {ExitReason.STOPPED}
         assert {how.detail for how in ends if how} == {
-            "'worker' failed too often, and they are of no use without it"
+            "'worker' failed too often: they are of no use without it"
         }
         assert supervisor.users == ("bob",)
         assert await all_answer(others)
