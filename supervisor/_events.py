@@ -64,7 +64,6 @@ class Started(ActorEvent):
 class Restarting(ActorEvent):
     """An incarnation ended; the next one has its slot and key, and begins after `delay` seconds."""
 
-    exit: Exit
     next_incarnation: int
     attempt: int
     """How many in a row."""

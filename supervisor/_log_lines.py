@@ -20,6 +20,7 @@ from ._events import (
     EventsLost,
     Forced,
     Found,
+    GaveUp,
     HandlerFailed,
     LimitChanged,
     LoopBlocked,
@@ -29,6 +30,7 @@ from ._events import (
     RecycleAdvised,
     Refused,
     Reserved,
+    Restarting,
     SettingsChanged,
     ShutdownHeld,
     Stalled,
@@ -148,6 +150,7 @@ _TABLE: dict[type[Any], Row | Callable[[Any], Row]] = {
     **_rows(
         logging.INFO,
         (Started, "spawn.started", "%(who)s runs, %(waited)s s after it was asked for"),
+        (Restarting, "actor.restarting", "%(who)s begins anew in %(delay)s s, attempt %(attempt)s"),
         (Waited, "spawn.waiting", "%(who)s finds no room, and waits behind %(ahead)s"),
         (Suspected, "actor.suspected", "%(who)s is %(health)s: %(evidence)s"),
         (Voided, "actor.voided", "%(who)s looked late, but so was the observer: %(evidence)s"),
@@ -174,6 +177,7 @@ _TABLE: dict[type[Any], Row | Callable[[Any], Row]] = {
     ),
     **_rows(
         logging.ERROR,
+        (GaveUp, "actor.given_up", "%(who)s is not begun anew: %(why)s"),
         (Condemned, "actor.condemned", "%(who)s was cancelled and runs on: %(cause)s"),
         (ProbingFailed, "probing.failed", "asking the actors of %(who)s for life failed: %(error)s"),
         (

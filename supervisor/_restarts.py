@@ -12,7 +12,7 @@ from actors import Exit, ExitReason, State
 
 from ._child import Child
 from ._events import GaveUp, Restarting
-from ._restart import Again, GivenUp, History
+from ._restart import Again, GivenUp, History, NotAgain
 from ._spawn import Spawn
 from ._spec import Beyond, Restart
 from ._table import Table
@@ -74,13 +74,15 @@ class Restarts:
                 why = self._obstacle(how)
                 if why is None:
                     after = self._owner.begin_again(child, delay)
-                    self._table.emit(Restarting, child, how, after.incarnation, attempt, delay)
+                    self._table.emit(Restarting, child, after.incarnation, attempt, delay)
                     return
                 self._give_up(child, history, why)
             case GivenUp():
                 self._give_up(child, history, f"more than {policy.intensity} restarts in {policy.period:g} s")
                 if policy.beyond is Beyond.END_USER:
                     self._owner.end_all_soon(f"{child.key!r} failed too often: they are of no use without it")
+            case NotAgain():
+                pass
         self.forget(child.key)
 
     def _obstacle(self, how: Exit) -> str | None:

@@ -14,13 +14,15 @@ from ._report import CleanupReport, Stage, Trigger
 from ._table import Services
 from ._user import UserSupervisor
 
-# How many actors a sweep looks at before the others get a turn: a third of a millisecond if all are well,
-# three if all are to be judged. To come to a user takes as long as to look at some actors.
-SWEEP_BATCH = 1000
+# How many actors a sweep looks at before the others get a turn: a tenth of a millisecond, or a third if all
+# are to be judged. A spawn takes some turns, and is to notice none of it. To come to a user takes as long
+# as to look at some actors.
+SWEEP_BATCH = 150
 USER_COST = 3
 
-# How many users' cleanups begin before the others get a turn: some milliseconds at most.
-CLEANUPS_AT_ONCE = 10
+# How many users' cleanups begin before the others get a turn: a millisecond at most, as those that have
+# begun go on meanwhile.
+CLEANUPS_AT_ONCE = 2
 
 # So many users, and so large a part of all, do not get stuck at once by chance: it may be our fault.
 MANY_USERS = 10

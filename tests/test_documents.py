@@ -46,12 +46,20 @@ def test_the_first_example_of_the_readme_runs_and_is_as_short_as_promised() -> N
     assert run(program) == "alice says hello\n"
 
 
+def test_the_example_of_restarts_of_the_readme_runs() -> None:
+    [program] = [block for block in BLOCKS if "RestartPolicy(" in block]
+    crash, created = run(program).splitlines()
+    assert crash.startswith("crashed: ValueError(")
+    assert created == "False"
+
+
 async def test_the_websocket_example_of_the_readme_serves() -> None:
     listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
     port = listener.socket.getsockname()[1]
     await listener.aclose()
     module: dict[str, Any] = {"__name__": "example"}
-    exec(BLOCKS[1].replace("8765", str(port)), module)  # noqa: S102  # the README's own text
+    [program] = [block for block in BLOCKS if "import serve_websocket" in block]
+    exec(program.replace("8765", str(port)), module)  # noqa: S102  # the README's own text
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(module["main"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import cast
 
 import pytest
 import trio
@@ -22,7 +23,7 @@ class Watcher(Recorder):
 
     async def handle(self, message: object) -> None:
         if isinstance(message, ActorRef):
-            self.monitors.append(self.monitor(message))
+            self.monitors.append(self.monitor(cast("ActorRef[object]", message)))
         else:
             self.handled.append(message)
 
