@@ -8,7 +8,7 @@ It goes by the end of the path, so it can be mounted anywhere. Run it in the sup
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from pkgutil import resolve_name
 from typing import Any, Protocol, TypeAlias
 
@@ -17,8 +17,8 @@ import trio
 
 from ._supervisor import Supervisor
 
-Scope: TypeAlias = dict[str, Any]
-Message: TypeAlias = dict[str, Any]
+Scope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
