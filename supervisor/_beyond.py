@@ -58,6 +58,14 @@ async def count_in(child: Child, services: Services, clean_up: CleanUp) -> tuple
         pass
     else:
         return ()
+    services.in_need += 1
+    try:
+        return await _make_room_for(child, services, clean_up)
+    finally:
+        services.in_need -= 1
+
+
+async def _make_room_for(child: Child, services: Services, clean_up: CleanUp) -> tuple[StageReport, ...]:
     await services.make_room()
     report = await clean_up(Stage.LIVENESS, Trigger.FULL_PROCESS, bound=services.spec.admission_deadline)
     while True:  # each turn reclaims somebody; there are only so many

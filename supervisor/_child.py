@@ -54,6 +54,8 @@ class Child(ActorCell):
     ref: ActorRef[Any] = attrs.field(init=False, default=attrs.Factory(_ref_to, takes_self=True))
     has_left: bool = attrs.field(init=False, default=False)
     """Its slot and key are free: it has ended, or is condemned."""
+    hung_since: float | None = attrs.field(init=False, default=None)
+    """Of one that was reaped as unresponsive."""
     forced: tuple[ForceStep, ...] = attrs.field(init=False, default=())
     """What was done to it beyond its cancellation."""
     _left: trio.Event | None = attrs.field(init=False, default=None)
@@ -123,6 +125,7 @@ class Child(ActorCell):
         """Begin its end: cancel what is stuck, ask the others to stop. Returns at once."""
         reason = REASONS[verdict.health]
         if verdict.health is Health.UNRESPONSIVE:
+            self.hung_since = self.pulse.since
             self.cancel(reason, verdict.evidence)
         else:
             self.stop(reason, verdict.evidence)

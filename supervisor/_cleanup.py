@@ -46,7 +46,7 @@ def reap_stuck(table: Table, *, needed: float = math.inf) -> dict[Child, Verdict
     for child in table.children:
         if len(reaped) >= missing:
             break
-        if is_well(child.pulse, child.spec.health, now):
+        if child.cancelled or is_well(child.pulse, child.spec.health, now):
             continue
         verdict = child.verdict(now, lag)
         if verdict.health is Health.UNRESPONSIVE:

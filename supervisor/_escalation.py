@@ -52,8 +52,7 @@ class Escalation:
     _table: Table
     _queue: Queue
     _home: Home
-    runs: bool = attrs.field(init=False, default=False)
-    """Is it under way?"""
+    _runs: bool = attrs.field(init=False, default=False)
     _reaped: dict[Child, Verdict] = attrs.field(init=False, factory=dict[Child, Verdict])
     """The stuck that were reaped before their stage came, with what evidence."""
     _nap: trio.CancelScope | None = attrs.field(init=False, default=None)
@@ -63,12 +62,17 @@ class Escalation:
     def _services(self) -> Services:
         return self._table.services
 
+    @property
+    def is_trying(self) -> bool:
+        """Is room being made right now?"""
+        return self._runs and self._nap is None
+
     def begin(self) -> None:
         """Somebody waits for whom there is no slot."""
         self._reaped |= reap_stuck(self._table, needed=self._missing)
         self.look_again()
-        if not self.runs:
-            self.runs = True
+        if not self._runs:
+            self._runs = True
             self._home.do(self._run)
 
     def look_again(self) -> None:
@@ -85,7 +89,7 @@ class Escalation:
                 self._queue.end(spawn, Exit(ExitReason.START_FAILED, "making room failed", error))
             raise
         finally:
-            self.runs = False
+            self._runs = False
 
     async def _give_head_start(self) -> None:
         """Where enough slots become free, those who get them go first; then all of the stuck end at once."""
@@ -155,3 +159,4 @@ class Escalation:
         self._nap = trio.CancelScope()
         with self._nap:
             await trio.sleep_until(min([over, *(due for due in graces if due > now)]))
+        self._nap = None

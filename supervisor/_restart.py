@@ -43,26 +43,34 @@ Decision = Again | GivenUp | NotAgain
 class History:
     """The restarts under one key."""
 
+    _lived: float = 0.0
+    """How long, in all: without the time that it hung, or waited to begin anew."""
     _at: tuple[float, ...] = ()
-    """Of the restarts within the period."""
+    """Of the restarts within the period, by that time."""
     exits: tuple[tuple[float, Exit], ...] = ()
     """When it ended, and how, the latest last; of many the last ten."""
     _in_a_row: int = 0
     began_at: float | None = None
     """When the incarnation that lives, or lived last, had begun; None: it has not."""
 
-    def decide(self, policy: RestartPolicy, how: Exit, now: float, dice: random.Random) -> Decision:
-        """What follows, and remember it."""
+    def decide(
+        self, policy: RestartPolicy, how: Exit, now: float, dice: random.Random, *, well_until: float
+    ) -> Decision:
+        """What follows, and remember it. Since `well_until` it hung, if that is before now."""
         if not wants(policy.when, how.reason):
             return NotAgain()
-        if self.began_at is not None and now - self.began_at >= policy.healthy_after:
+        lived = 0.0 if self.began_at is None else max(well_until - self.began_at, 0.0)
+        if lived >= policy.healthy_after:
             self._in_a_row = 0
-        self.exits = (*self.exits, (now, how))[-_TOLD:]
+        self._lived += lived
+        # The words, not the error: its traceback would keep all alive that the actor had.
+        told = Exit(how.reason, how.detail or (repr(how.error) if how.error is not None else ""))
+        self.exits = (*self.exits, (now, told))[-_TOLD:]
         # At the very end of the window a restart counts no more.
-        self._at = tuple(at for at in self._at if now - at < policy.period)
+        self._at = tuple(at for at in self._at if self._lived - at < policy.period)
         if len(self._at) >= policy.intensity:
             return GivenUp()
-        self._at = (*self._at, now)
+        self._at = (*self._at, self._lived)
         self._in_a_row += 1
         self.began_at = None
         return Again(backoff(policy, self._in_a_row, dice), self._in_a_row)

@@ -68,10 +68,12 @@ class Restarts:
             self.forget(child.key)  # whoever asks for it begins it anew
             return
         how, policy = child.exit_due, child.spec.restart
-        decision = history.decide(policy, how, trio.current_time(), self._table.services.jitter)
+        now, dice = trio.current_time(), self._table.services.jitter
+        well_until = now if child.hung_since is None else child.hung_since
+        decision = history.decide(policy, how, now, dice, well_until=well_until)
         match decision:
             case Again(delay, attempt):
-                why = self._obstacle(how)
+                why = self._obstacle(child, how)
                 if why is None:
                     after = self._owner.begin_again(child, delay)
                     self._table.emit(Restarting, child, after.incarnation, attempt, delay)
@@ -85,13 +87,22 @@ class Restarts:
                 pass
         self.forget(child.key)
 
-    def _obstacle(self, how: Exit) -> str | None:
+    def _obstacle(self, child: Child, how: Exit) -> str | None:
         """Why one that ended so can have no slot, although it should begin anew."""
-        if self._table.held >= self._table.limit:
+        table = self._table
+        if table.held >= table.limit:
             return "there is no slot for it any more"
-        if how.reason is ExitReason.UNRESPONSIVE and self._owner.waiting:
+        if child.is_condemned and len(table.condemned) >= table.allowance:
+            return "it is condemned, and one more of its kind would cost a slot"
+        if how.reason is ExitReason.UNRESPONSIVE and (self._owner.waiting or table.services.in_need):
             return "somebody waits for its slot"
         return None
+
+    def lost_its_slot(self, child: Child, why: str) -> None:
+        """Others had none for it: it begins no more."""
+        history = self._histories.pop(child.key, None)
+        if history is not None:
+            self._give_up(child, history, why)
 
     def _give_up(self, child: Child, history: History, why: str) -> None:
         self._table.emit(GaveUp, child, history.exits, why)

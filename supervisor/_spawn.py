@@ -40,8 +40,6 @@ class Spawn:
     asked_at: float = attrs.field(init=False, factory=trio.current_time)
     child: Child | None = attrs.field(init=False, default=None)
     """None while it waits for a slot."""
-    admission: trio.CancelScope | None = attrs.field(init=False, default=None)
-    """Around the question whether there is a slot beyond this user; None: it is not being asked."""
     joins: bool = attrs.field(init=False, default=False)
     """It waits for one that begins anew in any case, and creates nobody."""
     after_cleanup: bool = attrs.field(init=False, default=False)
@@ -78,11 +76,6 @@ class Spawn:
                 await trio.lowlevel.checkpoint()
         finally:
             self._callers -= 1
-
-    def cancel_admission(self) -> None:
-        """Whether there is a slot beyond this user is of no interest any more."""
-        if self.admission is not None:
-            self.admission.cancel()
 
     @property
     def is_awaited(self) -> bool:

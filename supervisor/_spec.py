@@ -106,7 +106,8 @@ class RestartPolicy:
 
     when: Restart = Restart.NEVER
     intensity: int = attrs.field(default=3, validator=_not_negative)
-    """At most so many restarts in any `period`; as in OTP, of each child for itself."""
+    """At most so many restarts in any `period`, each child for itself; time that it hung, or waited to
+    begin anew, is not counted: OTP, which knows no such waits, restarts at once."""
     period: float = attrs.field(default=5.0, validator=_seconds)
     backoff: float = attrs.field(default=0.1, validator=_seconds)
     """The first restart waits up to so long, by chance; the bound doubles with each in a row."""

@@ -52,6 +52,8 @@ class Services:
     reclaim: Callable[[], Awaitable[bool]]
     """Take back the slots of all that have turned out dead by now, else that of the client that is gone
     longest; False: there are none."""
+    in_need: int = attrs.field(init=False, default=0)
+    """How many wait for a slot of the process, of whatever user."""
     jitter: random.Random = attrs.field(factory=lambda: random.Random(random.getrandbits(64)))  # noqa: S311  # dice, no secret
     """From the program's own dice: where those are seeded, every run is the same."""
     origin: str = attrs.field(init=False, factory=lambda: uuid.uuid4().hex)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -47,6 +46,9 @@ from ._spawn import Closed, Obtained, Spawn
 from ._spec import ChildSpec
 from ._table import Services, Table
 
+# Of one that was to begin anew.
+NO_SLOT = "the process had no slot left"
+
 
 @attrs.define(eq=False, repr=False)
 class UserSupervisor:
@@ -72,6 +74,8 @@ class UserSupervisor:
         init=False,
         default=attrs.Factory(lambda self: Home(self.user, self._services.events, self), takes_self=True),
     )
+    _asking: dict[Child, trio.CancelScope] = attrs.field(init=False, factory=dict[Child, trio.CancelScope])
+    """Around the question whether there is a slot beyond this user."""
     _restarts: Restarts = attrs.field(
         init=False,
         default=attrs.Factory(lambda self: Restarts(self.table, self), takes_self=True),
@@ -188,7 +192,7 @@ class UserSupervisor:
         """Nearly all slots are held: look who need not, unless that is being done."""
         table, high_water = self.table, self._services.spec.high_water
         crosses = crosses_high_water(table.held, limit=table.limit, high_water=high_water)
-        if crosses and not self._escalation.runs:
+        if crosses and not self._escalation.is_trying:
             self.clean_up_soon()
 
     def begin_again(self, before: Child, delay: float) -> Child:
@@ -197,33 +201,37 @@ class UserSupervisor:
         child = table.reserve(before.key, before.spec)
         child.begins_after(delay)
         self._reaper.watch(child, table, child.pulse.since + child.spec.health.start_grace + PAST)
-        counted = count_in_nowait(child, self._services)
-        run = partial(run_actor, child.spec.factory) if counted else self._run_child
-        self.home.start_soon(self._run_after, delay, child, run, name=child.name)
+        if count_in_nowait(child, self._services):
+            self.home.start_soon(self._run_after, delay, child, name=child.name)
+        else:
+            self.home.start_soon(self._run_child, child, delay, name=child.name)
         return child
-
-    async def _run_after(self, delay: float, child: Child, run: Callable[[Child], Awaitable[object]]) -> None:
-        try:
-            await self._restarts.pause(child, delay)
-            await run(child)
-        finally:
-            child.make_sure_it_ended()
 
     def end_all_soon(self, why: str) -> None:
         """Stop everybody, for a reason in words."""
         self.home.do(lambda: self.stop_all(ExitReason.STOPPED, why))
 
-    async def _run_child(self, child: Child) -> None:
+    async def _run_after(self, delay: float, child: Child) -> None:
+        """The task of one that begins anew, where nobody else has to agree."""
+        try:
+            await self._restarts.pause(child, delay)
+            await run_actor(child.spec.factory, child)
+        finally:
+            child.make_sure_it_ended()
+
+    async def _run_child(self, child: Child, delay: float = 0.0) -> None:
         """The task of a child whose slot others have to agree to, from its slot to its end."""
         try:
             await self._count_in(child)
+            await self._restarts.pause(child, delay)
             await run_actor(child.spec.factory, child)
         except QuotaRefused as refused:
             spawn = self._start_of(child)
             if spawn is not None:
                 spawn.stages += refused.stages
                 self.refuse(spawn, process_limit=refused.limit)
-            child.cancel(ExitReason.CANCELLED, "the process had no slot left")
+            self._restarts.lost_its_slot(child, NO_SLOT)
+            child.cancel(ExitReason.CANCELLED, NO_SLOT)
         except Exception as error:  # noqa: BLE001  # a quota that fails fails this start, and says so
             child.crashed(error)
         finally:
@@ -236,14 +244,13 @@ class UserSupervisor:
         """Ask whether there is a slot beyond this user, for as long as the child is to begin."""
         if child.state is not State.STARTING:
             return  # nobody waits for it any more
-        spawn, scope = self._start_of(child), trio.CancelScope()
-        if spawn is not None:
-            spawn.admission = scope
-        with scope:
+        with trio.CancelScope() as self._asking[child]:
             stages = await count_in(child, self._services, self.clean_up)
+            spawn = self._start_of(child)
             if spawn is not None:
                 spawn.stages += stages
                 spawn.after_cleanup |= bool(stages)
+        self._asking.pop(child, None)
 
     def _start_of(self, child: Child) -> Spawn | None:
         """The spawn that waits for this child to start; None: nobody does, or not any more."""
@@ -255,6 +262,8 @@ class UserSupervisor:
         del self._spawns[spawn.key]
         self._queue.pop(spawn.key, None)
         spawn.finish(outcome)
+        if not self._queue:
+            self._escalation.look_again()
 
     def _take_over(self, predecessor: Child, spawn: Spawn) -> None:
         """The key is held by one that is dying, or stuck: see it out; its slot goes to `spawn`."""
@@ -300,6 +309,9 @@ class UserSupervisor:
         self._fail_start_of(child)
         self._reaper.watch(child, self.table)
         self._restarts.ending(child)
+        asking = self._asking.get(child)
+        if asking is not None:
+            asking.cancel()
 
     def ended(self, child: Child) -> None:
         """Nothing of it runs any more. Where others have to be told, its task does that first."""
@@ -308,6 +320,7 @@ class UserSupervisor:
 
     def left(self, child: Child) -> None:
         """Its key is free: it may begin anew before anybody else gets its slot."""
+        self._count_out_condemned()
         self._restarts.left(child)
 
     def freed(self, child: Child) -> None:
@@ -336,7 +349,6 @@ class UserSupervisor:
         self.end(spawn, Closed())
         child = spawn.child
         if child is not None and not spawn.joins:
-            spawn.cancel_admission()
             child.cancel(ExitReason.CANCELLED, "nobody waited for it any more")
         self._grant()
         self.home.leave_if_deserted()
@@ -429,7 +441,6 @@ class UserSupervisor:
         if self.home.over:
             return
         for spawn in list(self._spawns.values()):
-            spawn.cancel_admission()
             if spawn.child is None:
                 self.end(spawn, Closed() if reason is ExitReason.SHUTDOWN else Exit(reason, detail))
         self._restarts.forget_all()

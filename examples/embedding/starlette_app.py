@@ -7,6 +7,7 @@ The supervisor is opened *around* the server, and given to the application. In t
 would be in the server's hands: a crash there leaves Hypercorn serving errors, for as long as nobody looks.
 """
 
+import math
 import sys
 from typing import Any, cast
 
@@ -19,8 +20,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from actors import Actor, ActorStopped, Request
-from supervisor import ChildSpec, HealthPolicy, SpawnRefused, Supervisor, open_supervisor
+from actors import Actor, ActorError, Request
+from supervisor import ChildSpec, HealthPolicy, SpawnRefused, Supervisor, SupervisorError, open_supervisor
 from supervisor.endpoints import endpoints
 
 
@@ -49,10 +50,10 @@ def make_app(supervisor: Supervisor) -> Starlette:
             session = await supervisor.get_or_spawn(user, key, SESSION)
             letters = await session.ref.ask(Text((await request.body()).decode(errors="replace")))
         except SpawnRefused as refused:
-            retry_after = {"Retry-After": str(round(refused.refusal.retry_after))}
+            retry_after = {"Retry-After": str(math.ceil(refused.refusal.retry_after))}
             return JSONResponse({"refused": refused.close_reason}, 429, retry_after)
-        except ActorStopped as ended:
-            return JSONResponse({"ended": ended.exit.reason.value}, 503)
+        except (ActorError, SupervisorError) as error:  # it crashed, ended, or did not come to begin
+            return JSONResponse({"failed": str(error)}, 503)
         return JSONResponse({"letters": letters, "created": session.created})
 
     async def end(request: HttpRequest) -> Response:
@@ -68,7 +69,7 @@ def make_app(supervisor: Supervisor) -> Starlette:
     )
 
 
-async def serve(
+async def serve(  # noqa: ASYNC128  # Hypercorn does
     port: int, *, limit: int = 20, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Until cancelled; the addresses are told, for a port that is 0."""

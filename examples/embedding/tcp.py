@@ -12,8 +12,8 @@ from functools import partial
 import attrs
 import trio
 
-from actors import Actor, ActorStopped, Request
-from supervisor import ChildSpec, HealthPolicy, SpawnRefused, Supervisor, open_supervisor
+from actors import Actor, ActorError, Request
+from supervisor import ChildSpec, HealthPolicy, Supervisor, SupervisorError, open_supervisor
 
 # A line that is longer is nobody's who means well, in bytes.
 LONGEST_LINE = 4096
@@ -61,23 +61,23 @@ class Lines:
 async def serve_client(supervisor: Supervisor, stream: trio.SocketStream) -> None:
     async with stream:
         lines = Lines(stream)
-        user, _, key = (await lines.read() or "").partition(" ")
-        if not user or not key:
-            await lines.write("say who you are: USER SESSION")
-            return
         try:
-            session = await supervisor.get_or_spawn(user, key, SESSION)
-        except SpawnRefused as refused:
-            await lines.write(refused.close_reason)
-            return
-        await lines.write("welcome" if session.created else "welcome back")
-        try:
-            while (line := await lines.read()) is not None:
-                await lines.write(await session.ref.ask(Line(line)))
-        except ActorStopped as ended:
-            await lines.write(f"session ended: {ended.exit.reason.value}")
+            await talk(supervisor, lines)
+        except (ActorError, SupervisorError) as error:  # refused, crashed, ended
+            await lines.write(str(error))
         except trio.BrokenResourceError:
             return  # the client is gone
+
+
+async def talk(supervisor: Supervisor, lines: Lines) -> None:
+    user, _, key = (await lines.read() or "").partition(" ")
+    if not user or not key:
+        await lines.write("say who you are: USER SESSION")
+        return
+    session = await supervisor.get_or_spawn(user, key, SESSION)
+    await lines.write("welcome" if session.created else "welcome back")
+    while (line := await lines.read()) is not None:
+        await lines.write(await session.ref.ask(Line(line)))
 
 
 async def serve(

@@ -64,6 +64,15 @@ def _user(name: str, old: str, new: str) -> Mutant:
     return Mutant(name, "supervisor/_user.py", old, new, first)
 
 
+def _escalation(name: str, old: str, new: str) -> Mutant:
+    return Mutant(name, "supervisor/_escalation.py", old, new, (f"{S}escalation.py", f"{S}shared_cleanup.py"))
+
+
+def _restart(name: str, file: str, old: str, new: str) -> Mutant:
+    names = ("restart", "restarts", "restart_scripts")
+    return Mutant(name, f"supervisor/{file}", old, new, tuple(f"{S}{each}.py" for each in names))
+
+
 def _reaper(name: str, old: str, new: str) -> Mutant:
     first = (f"{S}condemned.py", f"{S}reaping.py", f"{S}force.py")
     return Mutant(name, "supervisor/_reaper.py", old, new, first)
@@ -364,7 +373,9 @@ MUTANTS = (
         "live=table.limit if process_limit is None",
     ),
     _cleanup("a dry run counts nobody out", "        held -= len(reaped)\n", ""),
-    _cleanup("a stage waits for nobody", "    await _wait_left([*leaving, *going], bound=bound)\n", ""),
+    _cleanup(
+        "a stage waits for nobody", "    await _wait_left([*begun, *leaving, *going], bound=bound)\n", ""
+    ),
     _cleanup("a voided verdict is not told", "table.emit(Voided, child, verdict)", "pass"),
     # The table
     _table("condemned ones never hold a slot", " + max(0, len(self._condemned) - self.allowance)", ""),
@@ -425,13 +436,13 @@ MUTANTS = (
     ),
     _user(
         "a raised limit admits nobody",
-        "*self.table.hold_no_slot))\n        self._grant()\n",
-        "*self.table.hold_no_slot))\n",
+        "        self._count_out_condemned()\n        self._grant()\n",
+        "        self._count_out_condemned()\n",
     ),
     _user(
         "a slot is not freed when its actor raised",
-        "        if count_out_nowait(child, self._services):\n",
-        "        if count_out_nowait(child, self._services) and child.exit_due.error is None:\n",
+        "        if count_out_nowait(self._services, child):\n",
+        "        if count_out_nowait(self._services, child) and child.exit_due.error is None:\n",
     ),
     _user("a freed slot admits nobody", "        self._grant(heir=child.key)\n", ""),
     _user(
@@ -577,7 +588,7 @@ MUTANTS = (
     Mutant(
         "every caller created it",
         "supervisor/_spawn.py",
-        "created, self._claimed = not self._claimed, True",
+        "created, self._claimed = not (self._claimed or self.joins), True",
         "created, self._claimed = True, True",
         (f"{S}spawn.py", f"{S}identity.py"),
     ),
@@ -620,5 +631,66 @@ MUTANTS = (
         "        self.busy -= 1\n",
         "        self.busy = 0\n",
         (f"{A}threads.py", f"{S}threads.py"),
+    ),
+    # Making room
+    _escalation(
+        "all of the stuck go before the newcomer", "(self._table, needed=self._missing)", "(self._table)"
+    ),
+    _escalation(
+        "the other stuck ones wait for their stage",
+        "            await trio.lowlevel.checkpoint()\n        self._reaped |= reap_stuck(self._table)\n",
+        "            await trio.lowlevel.checkpoint()\n",
+    ),
+    _escalation(
+        "who waits hears of nobody's client",
+        "            self._nap.cancel()\n",
+        "            self._nap.deadline += 0.0\n",
+    ),
+    _escalation(
+        "whoever went first is in no report",
+        "return await run_stage(self._table, stage, needed=self._needed, bound=deadline, begun=begun)",
+        "return await run_stage(self._table, stage, needed=self._needed, bound=deadline)",
+    ),
+    # Restarts
+    _restart("the window does not slide", "_restart.py", "if now - at < policy.period", "if True"),
+    _restart(
+        "one restart too many",
+        "_restart.py",
+        "if len(self._at) >= policy.intensity",
+        "if len(self._at) > policy.intensity",
+    ),
+    _restart("back-off never doubles", "_restart.py", "policy.backoff * 2.0**doublings", "policy.backoff"),
+    _restart("back-off without jitter", "_restart.py", "dice.random() * min(", "1.0 * min("),
+    _restart(
+        "back-off never starts over", "_restart.py", "            self._in_a_row = 0\n", "            pass\n"
+    ),
+    _restart(
+        "a stop is a failure",
+        "_restart.py",
+        "ExitReason.UNRESPONSIVE})",
+        "ExitReason.UNRESPONSIVE, ExitReason.STOPPED})",
+    ),
+    _restart(
+        "what never began begins anew",
+        "_restarts.py",
+        "        if history is None:\n            return\n",
+        "        if history is None:\n            history = self._histories[child.key] = History()\n",
+    ),
+    _restart(
+        "a stuck one keeps its slot from who waits",
+        "_restarts.py",
+        "if how.reason is ExitReason.UNRESPONSIVE and self._owner.waiting:",
+        "if False:",
+    ),
+    _restart(
+        "a restart is not stopped before it begins",
+        "_restarts.py",
+        "        if pause is not None:\n            pause.cancel()\n",
+        "        return\n",
+    ),
+    _restart("who stops waiting for a restart ends it", "_user.py", " and not spawn.joins:", ":"),
+    _restart("stopped for good, and begun anew", "_user.py", "        self._restarts.forget(key)\n", ""),
+    _restart(
+        "all are stopped for good, and begin anew", "_user.py", "        self._restarts.forget_all()\n", ""
     ),
 )
