@@ -98,6 +98,14 @@ def test_of_many_ends_the_last_ten_are_told() -> None:
     assert [at for at, _ in history.exits] == [float(now) for now in range(15, 25)]
 
 
+def test_a_history_keeps_the_words_of_an_error_and_not_what_it_holds_on_to() -> None:
+    history = History()
+    crash = Exit(ExitReason.CRASHED, error=ValueError("no"))
+    history.decide(POLICY, crash, 0.0, Highest(), well_until=0.0)
+    [(_, told)] = history.exits
+    assert (told.reason, told.detail, told.error) == (ExitReason.CRASHED, "ValueError('no')", None)
+
+
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
