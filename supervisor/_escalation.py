@@ -108,6 +108,10 @@ class Escalation:
                 case Try(stage):
                     tried = [*tried, stage] if stage not in tried else [stage]
                     reports.append(await self._try(stage))
+                case Settle() if any(report.reaped for report in reports):
+                    # Room was made, and others have it: whoever came too late is judged by what is now.
+                    tell_cleaned(self._table, reports, Trigger.ADMISSION, made_room=True)
+                    tried, reports = [], []
                 case Settle():
                     self._settle(reports)
                     tried, reports = [], []

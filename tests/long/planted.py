@@ -652,7 +652,7 @@ MUTANTS = (
         "return await run_stage(self._table, stage, needed=self._needed, bound=deadline)",
     ),
     # Restarts
-    _restart("the window does not slide", "_restart.py", "if now - at < policy.period", "if True"),
+    _restart("the window does not slide", "_restart.py", "if self._lived - at < policy.period", "if True"),
     _restart(
         "one restart too many",
         "_restart.py",
