@@ -85,7 +85,17 @@ from ._report import (
 )
 from ._settings import PROFILES, Change, Settings, diff
 from ._spawn import Obtained
-from ._spec import Beyond, ChildSpec, HealthPolicy, Limit, Restart, RestartPolicy, SupervisorSpec
+from ._spec import (
+    Beyond,
+    ChildSpec,
+    HealthPolicy,
+    Limit,
+    Restart,
+    RestartGroup,
+    RestartPolicy,
+    Strategy,
+    SupervisorSpec,
+)
 from ._stream import Subscription
 from ._supervisor import Supervisor
 from ._survey import Survey
@@ -138,6 +148,7 @@ __all__ = [
     "Refused",
     "Reserved",
     "Restart",
+    "RestartGroup",
     "RestartPolicy",
     "Restarting",
     "Settings",
@@ -154,6 +165,7 @@ __all__ = [
     "Standing",
     "StartFailed",
     "Started",
+    "Strategy",
     "Subscription",
     "Supervisor",
     "SupervisorClosed",

@@ -160,7 +160,8 @@ class Escalation:
         over = waiting[0].asked_at + self._services.spec.slot_wait
         now = trio.current_time()
         graces = [v.until + PAST for v in self._table.verdicts().values() if v.until is not None]
-        self._nap = trio.CancelScope()
-        with self._nap:
-            await trio.sleep_until(min([over, *(due for due in graces if due > now)]))
-        self._nap = None
+        try:
+            with trio.CancelScope() as self._nap:
+                await trio.sleep_until(min([over, *(due for due in graces if due > now)]))
+        finally:
+            self._nap = None

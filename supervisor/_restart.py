@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import attrs
 
 from actors import Exit, ExitReason
 
-from ._spec import Restart, RestartPolicy
+from ._spec import Restart, RestartPolicy, Strategy
 
 FAILURES = frozenset({ExitReason.CRASHED, ExitReason.START_FAILED, ExitReason.UNRESPONSIVE})
 
@@ -41,7 +42,7 @@ Decision = Again | GivenUp | NotAgain
 
 @attrs.define(eq=False)
 class History:
-    """The restarts under one key."""
+    """The restarts under one key, or of one group."""
 
     _lived: float = 0.0
     """How long, in all: without the time that it hung, or waited to begin anew."""
@@ -51,7 +52,7 @@ class History:
     """When it ended, and how, the latest last; of many the last ten."""
     _in_a_row: int = 0
     began_at: float | None = None
-    """When the incarnation that lives, or lived last, had begun; None: it has not."""
+    """When the first that lives since the last restart had begun; None: none has."""
 
     def decide(
         self, policy: RestartPolicy, how: Exit, now: float, dice: random.Random, *, well_until: float
@@ -85,6 +86,17 @@ def wants(when: Restart, reason: ExitReason) -> bool:
             return reason in FAILURES
         case Restart.ALWAYS:
             return reason in FAILURES or reason is ExitReason.STOPPED
+
+
+def concerned(strategy: Strategy, key: str, keys: Sequence[str]) -> Sequence[str]:
+    """Who begins anew when `key` does, of the `keys` of its group, in the order in which they began."""
+    match strategy:
+        case Strategy.ONE_FOR_ONE:
+            return [key]
+        case Strategy.ONE_FOR_ALL:
+            return keys
+        case Strategy.REST_FOR_ONE:
+            return keys[keys.index(key) :]
 
 
 def backoff(policy: RestartPolicy, attempt: int, dice: random.Random) -> float:

@@ -86,11 +86,37 @@ class Restart(enum.Enum):
     """Also when it stopped, or was asked to (permanent); not by `Supervisor.stop` and its like."""
 
 
+class Strategy(enum.Enum):
+    """Who begins anew when one of a group does. The words are OTP's."""
+
+    ONE_FOR_ONE = "one for one"
+    """It alone; but the restarts of all count together."""
+    ONE_FOR_ALL = "one for all"
+    """All of them."""
+    REST_FOR_ONE = "rest for one"
+    """It, and those that first began after it: they build on it."""
+
+
+@attrs.frozen
+class RestartGroup:
+    """Actors of one user that belong together: those whose specs have an equal group.
+
+    Whoever begins anew takes along those that its strategy says. They are stopped, the last that began
+    first, each within its own graces; then they begin in their order, each when the one before has.
+    Their restarts are counted together, by the policy of whoever failed; and if one is given up, all of
+    the group end. Who is stopped, or removed because nobody used it, takes nobody along. Those with
+    Restart.NEVER end with the others, and stay ended.
+    """
+
+    name: str
+    strategy: Strategy = Strategy.ONE_FOR_ALL
+
+
 class Beyond(enum.Enum):
     """What becomes of it when it fails more often than its policy allows."""
 
     GIVE_UP = "give up"
-    """It stays ended, and its slot is free."""
+    """It stays ended, its group with it, and their slots are free."""
     END_USER = "end user"
     """All managers of the user are stopped: they are of no use without it."""
 
@@ -146,6 +172,12 @@ class ChildSpec(Generic[M]):
         converter=_restart_policy,
     )
     """Whether it begins anew after its end; `Restart.ALWAYS` alone means that with the usual numbers."""
+    group: RestartGroup | None = attrs.field(
+        kw_only=True,
+        default=None,
+        validator=attrs.validators.optional(attrs.validators.instance_of(RestartGroup)),
+    )
+    """With which others of its user it begins anew; None: it stands alone."""
     force: bool = attrs.field(kw_only=True, default=False)
     """Whether one that ignores cancellation has its shields opened and then is thrown out of its wait.
 

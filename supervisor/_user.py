@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import attrs
 import trio
 
-from actors import Exit, ExitReason, State, run_actor
+from actors import Exit, ExitReason, State
 
 from ._admission import crosses_high_water, stages_until
-from ._beyond import count_in, count_in_nowait, count_out, count_out_nowait, local_quota
+from ._beginnings import Beginnings
+from ._beyond import count_out, count_out_nowait
 from ._child import Child
 from ._cleanup import (
     anything_to_remove,
@@ -26,9 +28,8 @@ from ._cleanup import (
 )
 from ._escalation import Escalation
 from ._events import Found, Refused, Started, Waited
-from ._health import PAST, is_well
+from ._health import is_well
 from ._home import Home
-from ._quota import QuotaRefused
 from ._reaper import Reaper
 from ._report import (
     CleanupReport,
@@ -45,9 +46,6 @@ from ._restarts import Restarts
 from ._spawn import Closed, Obtained, Spawn
 from ._spec import ChildSpec
 from ._table import Services, Table
-
-# Of one that was to begin anew.
-NO_SLOT = "the process had no slot left"
 
 
 @attrs.define(eq=False, repr=False)
@@ -74,11 +72,15 @@ class UserSupervisor:
         init=False,
         default=attrs.Factory(lambda self: Home(self.user, self._services.events, self), takes_self=True),
     )
-    _asking: dict[Child, trio.CancelScope] = attrs.field(init=False, factory=dict[Child, trio.CancelScope])
-    """Around the question whether there is a slot beyond this user."""
+    _beginnings: Beginnings = attrs.field(
+        init=False,
+        default=attrs.Factory(
+            lambda self: Beginnings(self.table, self, self.home, self._reaper), takes_self=True
+        ),
+    )
     _restarts: Restarts = attrs.field(
         init=False,
-        default=attrs.Factory(lambda self: Restarts(self.table, self), takes_self=True),
+        default=attrs.Factory(lambda self: Restarts(self.table, self, self.home), takes_self=True),
     )
     _escalation: Escalation = attrs.field(
         init=False,
@@ -181,11 +183,7 @@ class UserSupervisor:
     def _reserve(self, spawn: Spawn) -> None:
         table = self.table
         child = spawn.child = table.reserve(spawn.key, spawn.spec)
-        self._reaper.watch(child, table, child.reserved_at + spawn.spec.health.start_grace + PAST)
-        if count_in_nowait(child, self._services):
-            self.home.start_soon(run_actor, child.spec.factory, child, name=child.name)
-        else:
-            self.home.start_soon(self._run_child, child, name=child.name)
+        self._beginnings.begin(child)
         self._look_early()
 
     def _look_early(self) -> None:
@@ -195,64 +193,22 @@ class UserSupervisor:
         if crosses and not self._escalation.is_trying:
             self.clean_up_soon()
 
-    def begin_again(self, before: Child, delay: float) -> Child:
-        """One ended, with no await since: reserve its slot and key for the next, which begins later."""
-        table = self.table
-        child = table.reserve(before.key, before.spec)
-        child.begins_after(delay)
-        self._reaper.watch(child, table, child.pulse.since + child.spec.health.start_grace + PAST)
-        if count_in_nowait(child, self._services):
-            self.home.start_soon(self._run_after, delay, child, name=child.name)
-        else:
-            self.home.start_soon(self._run_child, child, delay, name=child.name)
+    def begin_again(self, before: Child, within: float, turn: Callable[[Child], Awaitable[object]]) -> Child:
+        """One left, with no await since: reserve its slot and key for the next, which begins later."""
+        child = self.table.reserve(before.key, before.spec)
+        child.begins_after(within)
+        self._beginnings.begin(child, partial(turn, child))
         return child
+
+    def lost_its_slot(self, child: Child, why: str) -> None:
+        """Others had none for it: it begins no more."""
+        self._restarts.lost_its_slot(child, why)
 
     def end_all_soon(self, why: str) -> None:
         """Stop everybody, for a reason in words."""
         self.home.do(lambda: self.stop_all(ExitReason.STOPPED, why))
 
-    async def _run_after(self, delay: float, child: Child) -> None:
-        """The task of one that begins anew, where nobody else has to agree."""
-        try:
-            await self._restarts.pause(child, delay)
-            await run_actor(child.spec.factory, child)
-        finally:
-            child.make_sure_it_ended()
-
-    async def _run_child(self, child: Child, delay: float = 0.0) -> None:
-        """The task of a child whose slot others have to agree to, from its slot to its end."""
-        try:
-            await self._count_in(child)
-            await self._restarts.pause(child, delay)
-            await run_actor(child.spec.factory, child)
-        except QuotaRefused as refused:
-            spawn = self._start_of(child)
-            if spawn is not None:
-                spawn.stages += refused.stages
-                self.refuse(spawn, process_limit=refused.limit)
-            self._restarts.lost_its_slot(child, NO_SLOT)
-            child.cancel(ExitReason.CANCELLED, NO_SLOT)
-        except Exception as error:  # noqa: BLE001  # a quota that fails fails this start, and says so
-            child.crashed(error)
-        finally:
-            child.make_sure_it_ended()
-            if local_quota(self._services) is None:
-                await count_out(self._services, child)  # noqa: ASYNC102  # it bounds itself
-                self.table.ended(child)
-
-    async def _count_in(self, child: Child) -> None:
-        """Ask whether there is a slot beyond this user, for as long as the child is to begin."""
-        if child.state is not State.STARTING:
-            return  # nobody waits for it any more
-        with trio.CancelScope() as self._asking[child]:
-            stages = await count_in(child, self._services, self.clean_up)
-            spawn = self._start_of(child)
-            if spawn is not None:
-                spawn.stages += stages
-                spawn.after_cleanup |= bool(stages)
-        self._asking.pop(child, None)
-
-    def _start_of(self, child: Child) -> Spawn | None:
+    def start_of(self, child: Child) -> Spawn | None:
         """The spawn that waits for this child to start; None: nobody does, or not any more."""
         spawn = self._spawns.get(child.key)
         return spawn if spawn is not None and spawn.child is child else None
@@ -308,10 +264,7 @@ class UserSupervisor:
         """Somebody began its end; the reaper sees it out, in its time. A start has failed by that."""
         self._fail_start_of(child)
         self._reaper.watch(child, self.table)
-        self._restarts.ending(child)
-        asking = self._asking.get(child)
-        if asking is not None:
-            asking.cancel()
+        self._beginnings.ending(child)
 
     def ended(self, child: Child) -> None:
         """Nothing of it runs any more. Where others have to be told, its task does that first."""
@@ -340,7 +293,7 @@ class UserSupervisor:
             self.home.do(lambda: count_out(self._services, *hold_none))
 
     def _fail_start_of(self, child: Child) -> None:
-        spawn = self._start_of(child)
+        spawn = self.start_of(child)
         if spawn is not None:
             self.end(spawn, child.exit_due)
 

@@ -80,6 +80,8 @@ ORDER = {
         "_cleanup",
         "_reaper",
         "_escalation",
+        "_beginnings",
+        "_round",
         "_restarts",
         "_user",
         # all users

@@ -51,7 +51,7 @@ def judge_holder(books: Books, ledger: Ledger, holder: Holder, event: Refused) -
     if wrong:
         books.blame(Rule.EVIDENCE_AGREES, f"{life} ({holder.verdict}): {wrong}", event)
     if holder.since is not None:
-        life.phase_since = holder.since
+        life.phase_since = min(holder.since, event.stamp.at)  # one that is to begin later may do so earlier
     if health is Health.STOPPING and life.dying is None and holder.phase is not Phase.GONE:
         life.dying = event.stamp.at
 

@@ -13,6 +13,7 @@ import trio
 
 from actors import ActorStatistics, State, attached_to, run_actor
 from supervisor import Explanation, Supervisor
+from supervisor._beginnings import Beginnings
 from supervisor._child import Child
 from supervisor._quota import LocalQuota
 from supervisor._table import Table
@@ -22,7 +23,7 @@ _PASSING = (State.STARTING, State.STOPPING, State.CANCELLING)
 
 
 # What runs a child, and what it calls it.
-_NAMES = {UserSupervisor._run_child.__code__: "child", run_actor.__code__: "cell"}
+_NAMES = {Beginnings._run.__code__: "child", run_actor.__code__: "cell"}
 
 
 def check_tree(supervisor: Supervisor) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def _escalation(name: str, old: str, new: str) -> Mutant:
 
 
 def _restart(name: str, file: str, old: str, new: str) -> Mutant:
-    names = ("restart", "restarts", "restart_scripts")
+    names = ("restart", "restarts", "groups", "restart_scripts", "restarts_and_slots")
     return Mutant(name, f"supervisor/{file}", old, new, tuple(f"{S}{each}.py" for each in names))
 
 
@@ -445,10 +445,12 @@ MUTANTS = (
         "        if count_out_nowait(self._services, child) and child.exit_due.error is None:\n",
     ),
     _user("a freed slot admits nobody", "        self._grant(heir=child.key)\n", ""),
-    _user(
+    Mutant(
         "slots beyond the user leak",
-        "            await count_out(self._services, child)  # noqa: ASYNC102  # it bounds itself\n",
-        "            await trio.lowlevel.cancel_shielded_checkpoint()\n",
+        "supervisor/_beginnings.py",
+        "                await count_out(self._services, child)  # noqa: ASYNC102  # it bounds itself\n",
+        "                await trio.lowlevel.cancel_shielded_checkpoint()\n",
+        (f"{S}spawn.py", f"{S}limits.py"),
     ),
     _reaper(
         "a stuck start is waited for",
@@ -679,14 +681,44 @@ MUTANTS = (
     _restart(
         "a stuck one keeps its slot from who waits",
         "_restarts.py",
-        "if how.reason is ExitReason.UNRESPONSIVE and self._owner.waiting:",
+        "if how.reason is ExitReason.UNRESPONSIVE and (self._owner.waiting or table.services.in_need):",
         "if False:",
     ),
     _restart(
         "a restart is not stopped before it begins",
-        "_restarts.py",
-        "        if pause is not None:\n            pause.cancel()\n",
+        "_beginnings.py",
+        "        if wait is not None:\n            wait.cancel()\n",
         "        return\n",
+    ),
+    _restart(
+        "a group does not wait for who ends",
+        "_round.py",
+        "        await child.wait_left()\n",
+        "        await trio.sleep(0)\n",
+    ),
+    _restart(
+        "a group begins all at once",
+        "_round.py",
+        "            await settled.wait()\n",
+        "            await trio.sleep(0)\n",
+    ),
+    _restart(
+        "a group waits for one that is stopped for good",
+        "_restarts.py",
+        "        self._settle(child)\n        history = self._histories.get(child.key)\n        if history is None:\n            return\n",
+        "        history = self._histories.get(child.key)\n        if history is None:\n            return\n        self._settle(child)\n",
+    ),
+    _restart(
+        "the rest of a group is all of it",
+        "_restart.py",
+        "return keys[keys.index(key) :]",
+        "return keys",
+    ),
+    _restart(
+        "a group outlives one that was given up",
+        "_restarts.py",
+        "        if others:\n            for one",
+        "        if others and not others:\n            for one",
     ),
     _restart("who stops waiting for a restart ends it", "_user.py", " and not spawn.joins:", ":"),
     _restart("stopped for good, and begun anew", "_user.py", "        self._restarts.forget(key)\n", ""),

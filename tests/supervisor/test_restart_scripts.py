@@ -15,14 +15,18 @@ from hypothesis import strategies as st
 
 from actors import Actor, ExitReason
 from supervisor import (
+    ActorEvent,
     ChildSpec,
+    Condemned,
     Event,
     Restart,
+    RestartGroup,
     Restarting,
     RestartPolicy,
     SpawnFailed,
     SpawnRefused,
     Started,
+    Strategy,
     Supervisor,
     Terminal,
 )
@@ -44,13 +48,19 @@ POLICIES = {
 }
 
 
+GROUPS: Sequence[RestartGroup | None] = (None, *(RestartGroup("all", strategy) for strategy in Strategy))
+
+
 class Worker(Actor[str]):
-    """Ends, or hangs, as it is told; and every third does not come to start."""
+    """Ends, or hangs, as it is told; and every fifth does not come to start."""
 
     numbers: itertools.count[int]
+    slow: float
+    """How long it takes to start; five times as long to stop."""
 
     async def on_start(self) -> None:
-        if next(self.numbers) % 3 == 2:
+        await trio.sleep(self.slow)
+        if next(self.numbers) % 5 == 4:
             raise OSError("no start")
 
     async def handle(self, message: str) -> None:
@@ -59,6 +69,9 @@ class Worker(Actor[str]):
         if message == "hang":
             await trio.sleep_forever()
         self.stop()
+
+    async def on_stop(self) -> None:
+        await trio.sleep(5 * self.slow)
 
 
 @attrs.frozen
@@ -94,6 +107,8 @@ class Limit:
 
 Step: TypeAlias = Ask | Tell | Stop | Sleep | Limit
 
+CALL: Sequence[Step] = (Ask("a", 30.0), Ask("b", 30.0), Ask("c", 30.0), Sleep(1.0))
+
 keys = st.sampled_from(KEYS)
 steps: st.SearchStrategy[Step] = st.one_of(
     st.builds(Ask, keys, st.sampled_from([0.0, 0.3, 30.0])),
@@ -106,10 +121,13 @@ steps: st.SearchStrategy[Step] = st.one_of(
 )
 
 
-async def perform(script: Sequence[Step]) -> list[Event]:
-    """All that happened."""
-    worker = type("Worker", (Worker,), {"numbers": itertools.count()})
-    specs = {key: ChildSpec(worker, restart=policy) for key, policy in POLICIES.items()}
+async def perform(script: Sequence[Step], group: RestartGroup | None = None) -> list[Event]:
+    """All that happened; "d" is in no group."""
+    worker = type("Worker", (Worker,), {"numbers": itertools.count(), "slow": 0.05 if group else 0.0})
+    specs = {
+        key: ChildSpec(worker, restart=policy, group=group if key != "d" else None)
+        for key, policy in POLICIES.items()
+    }
     async with opened(LIMIT, sweep_period=10.0, sweep_jitter=0.0) as (supervisor, log):
         async with trio.open_nursery() as nursery:
             for step in script:
@@ -177,3 +195,64 @@ def test_under_any_script_every_promise_and_each_policy_is_kept(script: list[Ste
         chains[event.key, event.next_incarnation] = [*chain, event.stamp.at]
         first = event.attempt > 1 or (event.key, event.incarnation) in begun
         assert first, "one that never began is not begun anew"
+
+
+@given(st.lists(steps, max_size=25), st.sampled_from(GROUPS[1:]), st.integers(0, 2**32 - 1))
+@example([*CALL, Tell("c", "crash"), Sleep(20.0), Tell("b", "crash"), Sleep(20.0)], GROUPS[2], 0)
+@example([*CALL, Tell("b", "crash"), Sleep(0.01), Tell("a", "crash"), Sleep(20.0)], GROUPS[2], 0)
+@example([*CALL, Tell("b", "hang"), Sleep(BUDGET + 0.02), Limit(1), Sleep(20.0)], GROUPS[3], 0)
+def test_under_any_script_a_group_keeps_every_promise_and_its_order(
+    script: list[Step], group: RestartGroup, seed: int
+) -> None:
+    audit = Audit(group.strategy)
+    for event in run(partial(perform, script, group), seed=seed):
+        if isinstance(event, ActorEvent) and event.key != "d":
+            audit.see(event)
+
+
+@attrs.define(eq=False)
+class Audit:
+    """Of one group, from its events alone: when one begins anew, whom that concerns has ended before."""
+
+    strategy: Strategy
+    order: list[str] = attrs.field(factory=list[str])
+    """In which they first began."""
+    alive: dict[str, int] = attrs.field(factory=dict[str, int])
+    pending: dict[str, int] = attrs.field(factory=dict[str, int])
+    """Those that are to begin anew."""
+    must_go: dict[str, set[int]] = attrs.field(factory=dict[str, set[int]])
+    """Who, by incarnation, before this one begins."""
+
+    def see(self, event: ActorEvent) -> None:
+        match event:
+            case Started(key=key, incarnation=incarnation):
+                self.began(key, incarnation)
+            case Terminal(key=key, incarnation=incarnation) | Condemned(key=key, incarnation=incarnation):
+                for lives in (self.alive, self.pending):
+                    if lives.get(key) == incarnation:
+                        del lives[key]
+            case Restarting(key=key):
+                if not self.pending:
+                    self.must_go[key] = {self.alive[other] for other in self.concerned(key)}
+                self.pending[key] = event.next_incarnation
+            case _:
+                pass
+
+    def began(self, key: str, incarnation: int) -> None:
+        if self.pending.get(key) != incarnation:
+            self.order = [*(other for other in self.order if other != key), key]
+        else:
+            del self.pending[key]
+            assert not self.must_go.pop(key, set()) & set(self.alive.values())
+            if self.strategy is not Strategy.ONE_FOR_ONE:
+                earlier = self.order[: self.order.index(key)]
+                assert not self.pending.keys() & set(earlier), "each begins when the one before has"
+        self.alive[key] = incarnation
+
+    def concerned(self, key: str) -> set[str]:
+        place = {
+            Strategy.ONE_FOR_ONE: len(self.order),
+            Strategy.ONE_FOR_ALL: 0,
+            Strategy.REST_FOR_ONE: self.order.index(key),
+        }
+        return self.alive.keys() & set(self.order[place[self.strategy] :])
