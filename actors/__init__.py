@@ -58,7 +58,7 @@ from ._errors import (
 from ._group import Group
 from ._lifecycle import Exit, ExitReason, State
 from ._mailbox import DEFAULT_CAPACITY, Probe
-from ._manager import UserManager, attach, attached_to
+from ._manager import CLOSE_EVICTED, UserManager, attach, attached_to, goodbye
 from ._monitor import Down, Monitor
 from ._outbox import Outbox, Sink
 from ._pulse import Phase, Pulse
@@ -69,6 +69,7 @@ from ._threads import DEFAULT_THREAD_LIMIT, Threads
 from ._timer import Timer
 
 __all__ = [
+    "CLOSE_EVICTED",
     "DEFAULT_CAPACITY",
     "DEFAULT_CLEANUP_GRACE",
     "DEFAULT_CONNECTION_LIMIT",
@@ -118,5 +119,6 @@ __all__ = [
     "actor_of",
     "attach",
     "attached_to",
+    "goodbye",
     "run_actor",
 ]

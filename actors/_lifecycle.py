@@ -106,6 +106,8 @@ class ExitReason(enum.Enum):
     """Quiet for longer than policy allows; it was alive."""
     EVICTED = "evicted"
     """Policy gave its slot to somebody else; it was alive."""
+    DRAINED = "drained"
+    """The process is to end, and empties first; its client was told when to come back."""
     SHUTDOWN = "shutdown"
     """Everything ended."""
 

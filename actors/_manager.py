@@ -19,10 +19,15 @@ from ._ref import ActorRef
 
 M = TypeVar("M")
 
+CLOSE_EVICTED = 4009
+"""Close code for whose session had to make room: from the range for private use."""
+
 CLOSE_CODES = {
     ExitReason.CRASHED: 1011,
     ExitReason.START_FAILED: 1011,
     ExitReason.UNRESPONSIVE: 1011,
+    ExitReason.EVICTED: CLOSE_EVICTED,
+    ExitReason.DRAINED: 1012,
 }
 """The WebSocket close code by why the manager ended; 1001 (going away) for all others."""
 
@@ -101,5 +106,16 @@ def _detach(cell: ActorCell, connection: Connection, why: str) -> None:
     cell.observe(Detached(cell.pulse.connections, why))
 
 
+def goodbye(exit: Exit) -> tuple[int, str]:
+    """What to close a connection with whose manager ended so: the WebSocket close code, and the reason.
+
+    Of what was done by policy the client hears the details: who was evicted why, and when to come back.
+    """
+    code = CLOSE_CODES.get(exit.reason, 1001)
+    if exit.detail and exit.reason in (ExitReason.EVICTED, ExitReason.DRAINED):
+        return code, exit.detail
+    return code, f"session ended: {exit.reason.value}"
+
+
 def _close(connection: Connection, exit: Exit) -> None:
-    connection.close(CLOSE_CODES.get(exit.reason, 1001), f"session ended: {exit.reason.value}")
+    connection.close(*goodbye(exit))

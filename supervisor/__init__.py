@@ -30,6 +30,8 @@ from ._events import (
     Condemned,
     ConnectionAttached,
     ConnectionDetached,
+    Drained,
+    DrainStarted,
     Event,
     EventsLost,
     Forced,
@@ -52,6 +54,7 @@ from ._events import (
     Stamp,
     Started,
     StartFailed,
+    StopOverdue,
     Suspected,
     SweeperFailed,
     SweeperStarted,
@@ -69,6 +72,7 @@ from ._open import open_supervisor
 from ._quota import LocalQuota, Quota, QuotaRefused
 from ._report import (
     CleanupReport,
+    DrainReport,
     Explanation,
     Finding,
     Health,
@@ -84,10 +88,12 @@ from ._report import (
     Verdict,
 )
 from ._settings import PROFILES, Change, Settings, diff
+from ._signals import drain_on_signal
 from ._spawn import Obtained
 from ._spec import (
     Beyond,
     ChildSpec,
+    DrainSpec,
     HealthPolicy,
     Limit,
     Restart,
@@ -116,6 +122,10 @@ __all__ = [
     "ConnectionAttached",
     "ConnectionDetached",
     "Counts",
+    "DrainReport",
+    "DrainSpec",
+    "DrainStarted",
+    "Drained",
     "Event",
     "EventsLost",
     "Explanation",
@@ -165,6 +175,7 @@ __all__ = [
     "Standing",
     "StartFailed",
     "Started",
+    "StopOverdue",
     "Strategy",
     "Subscription",
     "Supervisor",
@@ -185,6 +196,7 @@ __all__ = [
     "Waited",
     "dead_man_switch",
     "diff",
+    "drain_on_signal",
     "judge",
     "open_supervisor",
     "open_watchdog",

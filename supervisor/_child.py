@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import attrs
 import trio
 
-from actors import ActorCell, ActorRef, Connection, Notice, Phase, State, Threads
+from actors import ActorCell, ActorRef, Connection, ExitReason, Notice, Phase, State, Threads
 
 from ._admission import REASONS
 from ._events import ForceStep
@@ -32,6 +32,10 @@ class Owner(Protocol):
 
     def noticed(self, child: Child, notice: Notice) -> None:
         """Told of all that happens to it."""
+        ...
+
+    def overdue(self, child: Child) -> None:
+        """Told that it is about to be cancelled, having been asked to stop."""
         ...
 
     @property
@@ -129,6 +133,11 @@ class Child(ActorCell):
             self.cancel(reason, verdict.evidence)
         else:
             self.stop(reason, verdict.evidence)
+
+    def cut_short(self, reason: ExitReason, why: str) -> None:
+        """Asked to stop, it had time enough: cancel it, and tell where it hangs."""
+        self._owner.overdue(self)
+        self.cancel(reason, why)
 
     def make_sure_it_ended(self) -> None:
         """Close the books, also of one that never came to run."""

@@ -8,7 +8,7 @@ import attrs
 
 from actors import DEFAULT_CLEANUP_GRACE, DEFAULT_STOP_GRACE, Exit, ExitReason, Phase
 
-from ._report import CleanupReport, Refusal, Trigger, Verdict
+from ._report import CleanupReport, DrainReport, Refusal, Trigger, Verdict
 from ._spec import HealthPolicy, SupervisorSpec
 
 
@@ -129,6 +129,17 @@ class Forced(ActorEvent):
     step: ForceStep
     touched: int
     """Shields opened, or tasks thrown into; 0: there was nothing to take hold of."""
+
+
+@attrs.frozen
+class StopOverdue(ActorEvent):
+    """Asked to stop, it had time enough for it: it is cancelled."""
+
+    stack: tuple[str, ...]
+    """Where it hangs, outermost first."""
+
+    def __str__(self) -> str:
+        return f"{self.user}/{self.key}#{self.incarnation}: {' > '.join(self.stack)}"
 
 
 @attrs.frozen
@@ -311,6 +322,21 @@ class RecycleAdvised(Event):
     """Something here can only be cured by a new process: finish what you serve, and restart it."""
 
     why: str
+
+
+@attrs.frozen
+class DrainStarted(Event):
+    """The process is to end, and empties: nobody new should be sent here."""
+
+    notice: float
+    """In so many seconds, nobody is let in any more."""
+
+
+@attrs.frozen
+class Drained(Event):
+    """It is empty, but for who is condemned."""
+
+    report: DrainReport
 
 
 @attrs.frozen

@@ -46,6 +46,8 @@ class Facts:
 
     accepting: bool
     """It starts managers: its end has not begun."""
+    draining: bool
+    """Its end is near: nobody new should come."""
     sweeper_down_for: float | None
     """It has crashed, and is started anew after so many seconds; None: it runs."""
     sweeper_quiet: float
@@ -83,6 +85,8 @@ def _sweeper(facts: Facts) -> Iterator[str]:
 def _not_ready(facts: Facts) -> Iterator[str]:
     if not facts.accepting:
         yield "shutting down"
+    elif facts.draining:
+        yield "draining"
     if facts.spinning:
         one = facts.spinning == 1
         what = (

@@ -12,7 +12,7 @@ import attrs
 from actors import Exit
 
 from ._events import Event, EventsLost, Stamp
-from ._report import CleanupReport, Finding, Holder, Refusal, StageReport, Verdict
+from ._report import CleanupReport, DrainReport, Finding, Holder, Refusal, StageReport, Verdict
 from ._spec import HealthPolicy, SupervisorSpec
 
 # No word of a sentence is longer, in characters: who chooses his name does not choose the log's size.
@@ -45,7 +45,7 @@ def _facts_of(name: str, value: object, now: float) -> Facts:
     match value:
         case Stamp(seq=seq, at=at):
             return {"seq": seq, "at": _plain(at)}
-        case Verdict() | Exit() | CleanupReport() | Refusal():
+        case Verdict() | Exit() | CleanupReport() | DrainReport() | Refusal():
             return _of_record(value)
         case HealthPolicy() | SupervisorSpec():
             return {}  # long, and known from where it was set
@@ -58,7 +58,7 @@ def _facts_of(name: str, value: object, now: float) -> Facts:
     return {_RENAMED.get(name, name): _plain(value)}
 
 
-def _of_record(record: Verdict | Exit | CleanupReport | Refusal) -> Facts:
+def _of_record(record: Verdict | Exit | CleanupReport | DrainReport | Refusal) -> Facts:
     match record:
         case Verdict():
             return {"health": record.health.value, "evidence": record.evidence}
@@ -70,6 +70,8 @@ def _of_record(record: Verdict | Exit | CleanupReport | Refusal) -> Facts:
             }
         case CleanupReport():
             return _of_report(record)
+        case DrainReport():
+            return _of_drain(record)
         case Refusal():
             return _of_refusal(record)
 
@@ -121,6 +123,15 @@ def _of_stages(stages: Iterable[StageReport]) -> list[Any]:
 
 def _keys(findings: Iterable[Finding]) -> list[str]:
     return [finding.key for finding in findings]
+
+
+def _of_drain(report: DrainReport) -> Facts:
+    return {
+        "managers": report.managers,
+        "overdue": list(report.overdue),
+        "condemned": list(report.condemned),
+        "duration": _plain(report.duration),
+    }
 
 
 def _of_refusal(refusal: Refusal) -> Facts:

@@ -16,6 +16,8 @@ from ._events import (
     Condemned,
     ConnectionAttached,
     ConnectionDetached,
+    Drained,
+    DrainStarted,
     Event,
     EventsLost,
     Forced,
@@ -36,6 +38,7 @@ from ._events import (
     Stalled,
     Started,
     StartFailed,
+    StopOverdue,
     Suspected,
     SweeperFailed,
     SweeperStarted,
@@ -94,6 +97,12 @@ _COMPLETE = Row(
     "supervisor.cleanup.complete",
     "cleanup complete: %(reaped)s removed, %(kept)s kept, %(failed)s failed, of %(who)s",
 )
+_DRAINED = Row(logging.INFO, "supervisor.drain.done", "drained: %(managers)s ended in %(duration)s s")
+_DRAINED_LATE = Row(
+    logging.WARNING,
+    "supervisor.drain.late",
+    "drained: %(managers)s ended in %(duration)s s, held up by %(overdue)s",
+)
 _ENDED = Row(logging.INFO, "supervisor.actor.ended", "%(who)s ended: %(exit)s")
 _CRASHED = Row(logging.ERROR, "supervisor.actor.crashed", "%(who)s ended: %(exit)s")
 _ENDED_AFTER_ALL = Row(
@@ -131,6 +140,10 @@ def _of_reap(event: ReapStarted) -> Row:
     return _REAP_STUCK if event.reason is ExitReason.UNRESPONSIVE else _REAP
 
 
+def _of_drain(event: Drained) -> Row:
+    return _DRAINED_LATE if event.report.overdue else _DRAINED
+
+
 def _rows(level: int, *rows: tuple[type[Event | EventsLost], str, str]) -> dict[type[Any], Row]:
     return {kind: Row(level, f"supervisor.{name}", template) for kind, name, template in rows}
 
@@ -157,6 +170,7 @@ _TABLE: dict[type[Any], Row | Callable[[Any], Row]] = {
         (MailDeadLettered, "mail.dead_lettered", "%(who)s leaves %(count)s messages unread: %(reason)s"),
         (LimitChanged, "limit.changed", "the limit of %(whose)s is now %(limit)s"),
         (SettingsChanged, "settings.changed", "settings changed: %(changes)s"),
+        (DrainStarted, "drain.started", "the process is to end: nobody new is let in, in %(notice)s s"),
         (
             SweeperStarted,
             "sweeper.started",
@@ -167,6 +181,7 @@ _TABLE: dict[type[Any], Row | Callable[[Any], Row]] = {
         logging.WARNING,
         (Refused, "spawn.refused", "%(who)s was refused: %(why)s"),
         (Forced, "actor.forced", "%(who)s ignores cancellation: %(step)s, %(touched)s touched"),
+        (StopOverdue, "actor.overdue", "%(who)s had time enough to stop, and is cancelled: %(stack)s"),
         (Stalled, "loop.stalled", "the event loop stood still for %(duration)s s"),
         (
             LoopBlocked,
@@ -196,6 +211,7 @@ _TABLE: dict[type[Any], Row | Callable[[Any], Row]] = {
         (ShutdownHeld, "shutdown.held", "the end is held up by %(holders)s"),
     ),
     Swept: _COMPLETE,
+    Drained: _of_drain,
     CleanedUp: _of_cleanup,
     Terminal: _of_end,
     StartFailed: _of_start,

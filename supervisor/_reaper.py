@@ -101,7 +101,7 @@ class Reaper:
             else:
                 self.watch(child, table, None if verdict.until is None else verdict.until + PAST)
         elif child.state is State.STOPPING:
-            child.cancel(ExitReason.CANCELLED, "its stop grace is over")
+            child.cut_short(ExitReason.CANCELLED, "its stop grace is over")
         elif verdict.until is not None and trio.current_time() < verdict.until:
             self.watch(child, table, verdict.until)
         elif (step := child.next_force) is not None:

@@ -223,6 +223,29 @@ class Snapshot:
         return sum(user.threads for user in self.users)
 
 
+@attrs.frozen
+class DrainReport:
+    """How a process emptied before its end; durations in seconds."""
+
+    managers: int
+    """So many were here."""
+    overdue: tuple[str, ...]
+    """Who had to be cancelled, having had time enough, and where it hung: it held the others up."""
+    condemned: tuple[str, ...]
+    """Who runs on even so, and where."""
+    noticing: float
+    stopping: float
+    leaving: float
+
+    @property
+    def duration(self) -> float:
+        return self.noticing + self.stopping + self.leaving
+
+    def __str__(self) -> str:
+        held_up = f"{len(self.overdue)} cancelled, {len(self.condemned)} condemned"
+        return f"drained {self.managers} managers in {self.duration:.1f} s, {held_up}"
+
+
 class RefusalReason(enum.Enum):
     LIMIT = "limit"
     """Every slot of the user is held by an actor known to be alive or newborn."""

@@ -136,6 +136,17 @@ class Restarts:
         keys = [key for key, shared in self._histories.items() if shared is history]
         return tuple(child for key in keys if (child := self._table.under(key)) is not None)
 
+    def units(self, children: Sequence[Child]) -> list[tuple[Child, ...]]:
+        """These children, those of one group together, in the order in which they first began."""
+        units: dict[object, tuple[Child, ...]] = {}
+        for child in children:
+            history = self._histories.get(child.key)
+            if history is None or child.spec.group is None:
+                units[child] = (child,)
+            else:
+                units[history] = self._members(history)
+        return list(units.values())
+
     def _begin_round(self, child: Child, history: History, delay: float, attempt: int) -> None:
         """It begins anew after the delay; and so do those of its group whom that concerns."""
         keys = [key for key, shared in self._histories.items() if shared is history]

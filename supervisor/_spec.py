@@ -187,6 +187,27 @@ class ChildSpec(Generic[M]):
 
 
 @attrs.frozen(kw_only=True)
+class DrainSpec:
+    """How a process empties before its end, phase by phase; durations in seconds.
+
+    It takes `notice`, then `spread` at most, then `grace` at most, then the `cancel_grace` and
+    `cleanup_grace` of who was cancelled. Have whoever ends the process wait that long.
+    """
+
+    notice: float = attrs.field(default=0.0, validator=_not_negative)
+    """Not ready any more, but newcomers are let in: until load balancers have noticed."""
+    spread: float = attrs.field(default=10.0, validator=_not_negative)
+    """Then managers are stopped, a batch at a time, so that not all clients come back at once elsewhere:
+    within so long,"""
+    per_second: float = attrs.field(default=1000.0, validator=_positive)
+    """and no more than so many a second if that is soon enough."""
+    reconnect: float = attrs.field(default=5.0, validator=_not_negative)
+    """Each client is told to come back in up to so long, by chance."""
+    grace: float = attrs.field(default=10.0, validator=_not_negative)
+    """After the last was asked to stop: who is still here then is cancelled."""
+
+
+@attrs.frozen(kw_only=True)
 class SupervisorSpec:
     """How a supervisor behaves; durations in seconds."""
 

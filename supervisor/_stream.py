@@ -49,7 +49,7 @@ class Events:
         for subscription in self._subscriptions:
             subscription.end()
 
-    def subscribe(self, capacity: int) -> Subscription:
+    def subscribe(self, capacity: int = DEFAULT_CAPACITY) -> Subscription:
         subscription = Subscription(self._subscriptions, capacity)
         if self._over:
             subscription.end()

@@ -12,6 +12,7 @@ import trio
 from actors import ActorRef, ExitReason, State
 
 from ._counts import Counts
+from ._drain import Drain
 from ._errors import SupervisorClosed
 from ._events import LimitChanged, SettingsChanged, ShutdownHeld
 from ._fitness import Facts, Fitness, fitness
@@ -19,11 +20,11 @@ from ._handlers import HandlerNursery
 from ._limits import Limits, check_limit
 from ._quota import LocalQuota, Quota
 from ._reaper import Reaper
-from ._report import CleanupReport, Explanation, Snapshot, Stage, Standing, Trigger, UserSnapshot
+from ._report import CleanupReport, DrainReport, Explanation, Snapshot, Stage, Standing, Trigger, UserSnapshot
 from ._room import Room
 from ._settings import Change, Settings, diff
 from ._spawn import Obtained
-from ._spec import ChildSpec, Limit, SupervisorSpec
+from ._spec import ChildSpec, DrainSpec, Limit, SupervisorSpec
 from ._stream import DEFAULT_CAPACITY, Events, Subscription
 from ._survey import Survey, survey
 from ._sweep import Sweep, clean_up_all, dry_run_all, joined
@@ -38,6 +39,8 @@ FIXED = frozenset(
     f"supervisor.{name}"
     for name in ("watchdog", "watchdog_process", "dead_man", "condemned_allowance", "threads_per_user")
 )
+
+_USUAL_DRAIN = DrainSpec()
 
 # What a survey may take of the event loop, as a part of it: an open console is to cost less than 2 %.
 SURVEY_SHARE = 0.015
@@ -86,6 +89,8 @@ class Supervisor:
         self._sweep = Sweep(self._services, lambda: list(self._users.values()))
         self._pace = Pace(spec, self._services.jitter)
         self._room = Room(self._services, self._sweep, self._users.values, self._in_handler_nursery)
+
+        self._drain = Drain(self._services, self._users.values, self.stop_accepting)
 
     def __repr__(self) -> str:
         held = sum(user.table.held for user in self._users.values())
@@ -153,6 +158,18 @@ class Supervisor:
         here = self._users.get(user)
         if here is not None:
             await here.stop_all(ExitReason.STOPPED, detail)
+
+    async def drain(self, spec: DrainSpec = _USUAL_DRAIN) -> DrainReport:
+        """Empty this process before its end: not ready any more, then nothing new, then stop everybody.
+
+        Managers are stopped in batches, those without a client first, then the quiet ones; each works
+        off its mail, and its clients are told, by close code 1012, when to come back. Whoever held it
+        up is in the report, with where it hung. Only condemned ones are here when it returns.
+
+        A second drain beside it that is in more of a hurry hurries both.
+        Cancellation: nothing new is started all the same (after the notice), and who was asked to stop stops.
+        """
+        return await self._drain.run(spec)
 
     async def cleanup(
         self, user: str | None = None, *, until: Stage = Stage.LIVENESS, dry_run: bool = False
@@ -325,6 +342,7 @@ class Supervisor:
         tables = [self._users[user].table for user in signs.users_with_condemned]
         facts = Facts(
             accepting=self._accepting,
+            draining=self._drain.has_begun,
             sweeper_down_for=signs.sweeper_down_for,
             sweeper_quiet=trio.current_time() - signs.sweeper_seen,
             sweep_period=self.spec.sweep_period,

@@ -27,6 +27,7 @@ from ._events import (
     Reserved,
     Stamp,
     StartFailed,
+    StopOverdue,
     Terminal,
 )
 from ._health import Lag, is_well
@@ -303,6 +304,10 @@ class Table:
         events = self.services.events
         who = (child.user, child.key, child.incarnation)
         events.emit(kind(events.stamp(), *who, *args, **kwargs))
+
+    def overdue(self, child: Child) -> None:
+        """It had time enough to stop."""
+        self.emit(StopOverdue, child, child.stack())
 
     def noticed(self, child: Child, notice: Notice) -> None:
         """A child tells what happens to it."""

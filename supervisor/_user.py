@@ -389,13 +389,24 @@ class UserSupervisor:
             child.stop(ExitReason.STOPPED, detail)
             await child.wait_left()
 
+    def begin_drain(self) -> list[tuple[Child, ...]]:
+        """Nobody waits or begins anew any more; who is here, those of a group together, in order."""
+        self._end_waits(Closed())
+        units = self._restarts.units(self.table.children)
+        self._restarts.forget_all()
+        return units
+
+    def _end_waits(self, outcome: Exit | Closed) -> None:
+        """Those who wait for a slot get none."""
+        for spawn in list(self._spawns.values()):
+            if spawn.child is None:
+                self.end(spawn, outcome)
+
     async def stop_all(self, reason: ExitReason, detail: str) -> None:
         """Stop every manager, and wait until each has left. Cancellation: they stop all the same."""
         if self.home.over:
             return
-        for spawn in list(self._spawns.values()):
-            if spawn.child is None:
-                self.end(spawn, Closed() if reason is ExitReason.SHUTDOWN else Exit(reason, detail))
+        self._end_waits(Closed() if reason is ExitReason.SHUTDOWN else Exit(reason, detail))
         self._restarts.forget_all()
         leaving = self.table.children
         for child in leaving:

@@ -91,7 +91,9 @@ ORDER = {
         "_sweep",
         "_room",
         "_sweeper",
+        "_drain",
         "_supervisor",
+        "_signals",
         "_loop_view",
         # a process beside ours
         "_memory",

@@ -16,6 +16,7 @@ from actors import (
     TokenBucket,
     TooManyConnections,
     attach,
+    goodbye,
 )
 from supervisor import (
     ChildSpec,
@@ -108,7 +109,7 @@ class Edge:
         except TooManyConnections as error:
             connection.close(CLOSE_TRY_AGAIN, f"This session has {error.limit} connections already.")
         except ActorStopped as error:
-            connection.close(CLOSE_GOING_AWAY, f"session ended: {error.exit.reason.value}")
+            connection.close(*goodbye(error.exit))
 
     async def _hello(self, connection: Connection) -> tuple[Hello, Login]:
         message = decode_client(await connection.receive())

@@ -18,12 +18,14 @@ from actors import (
     ConnectionClosed,
     ConnectionSpec,
     Detached,
+    Exit,
     ExitReason,
     Notice,
     TooManyConnections,
     UserManager,
     attach,
     attached_to,
+    goodbye,
 )
 
 from . import virtual
@@ -194,14 +196,27 @@ async def test_a_push_is_no_activity(autojump_clock: MockClock) -> None:
 async def test_the_close_code_tells_why_the_manager_ended(
     reason: ExitReason, autojump_clock: MockClock
 ) -> None:
-    faults = {ExitReason.CRASHED, ExitReason.START_FAILED, ExitReason.UNRESPONSIVE}
+    codes = {
+        ExitReason.CRASHED: 1011,
+        ExitReason.START_FAILED: 1011,
+        ExitReason.UNRESPONSIVE: 1011,
+        ExitReason.EVICTED: 4009,
+        ExitReason.DRAINED: 1012,
+    }
     async with open_stage() as stage:
         ref = await stage.start(Megaphone)
         connection, wire = await connect(stage, ref)
         ref.cell.cancel(reason)
         assert code(connection) is not None, "closed at once, not when the task ends"
         await wait_all_tasks_blocked()
-        assert wire.log == [(1011 if reason in faults else 1001, f"session ended: {reason.value}"), "cut"]
+        assert wire.log == [(codes.get(reason, 1001), f"session ended: {reason.value}"), "cut"]
+
+
+@pytest.mark.parametrize("reason", [ExitReason.EVICTED, ExitReason.DRAINED, ExitReason.CRASHED])
+def test_the_client_hears_the_details_of_what_was_done_by_policy_only(reason: ExitReason) -> None:
+    told = goodbye(Exit(reason, "Retry in 3 s.", ValueError("secret")))[1]
+    assert (told == "Retry in 3 s.") == (reason is not ExitReason.CRASHED)
+    assert "secret" not in told
 
 
 async def test_a_crash_closes_the_connections_with_an_error(autojump_clock: MockClock) -> None:

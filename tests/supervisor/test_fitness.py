@@ -249,7 +249,13 @@ async def test_who_was_let_in_before_ends_in_order(autojump_clock: MockClock) ->
 # In words
 
 WELL = Facts(
-    accepting=True, sweeper_down_for=None, sweeper_quiet=0.0, sweep_period=300.0, spent=0, spinning=0
+    accepting=True,
+    draining=False,
+    sweeper_down_for=None,
+    sweeper_quiet=0.0,
+    sweep_period=300.0,
+    spent=0,
+    spinning=0,
 )
 
 
@@ -258,6 +264,8 @@ WELL = Facts(
     [
         ({}, [], []),
         ({"accepting": False}, [], ["shutting down"]),
+        ({"accepting": False, "draining": True}, [], ["shutting down"]),
+        ({"draining": True}, [], ["draining"]),
         ({"accepting": False, "sweeper_down_for": 1.0, "sweeper_quiet": 1e6}, [], ["shutting down"]),
         ({"sweeper_quiet": 960.0}, [], []),
         ({"sweeper_quiet": 960.1}, ["hangs"], ["not live: the background cleanup hangs"]),
