@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol, TypeVar
@@ -25,33 +25,24 @@ import wsproto.utilities
 from wsproto.frame_protocol import FrameProtocol
 
 from ._connection import Connection
+from ._edge import ABNORMAL, CLOSE_TOO_BIG, EdgeSpec, not_text, noting, welcome
+from ._edge import Handler as Handler  # noqa: PLC0414  # public here, too
 from ._errors import ConnectionClosed
 from ._keeper import Keeper
 from ._outbox import Outbox
-from ._silence import ConnectionSpec
 from ._wire import Wire
 
 
 @attrs.frozen
-class WebSocketSpec:
+class WebSocketSpec(EdgeSpec):
     """What one listener allows (seconds, bytes)."""
 
     path: str = "/ws"
-    message_bytes: int = 64 * 1024
-    """A larger message closes the connection with 1009; OWASP's advice. Text is counted in characters."""
-    handshake: float = 10.0
-    """From accept to the end of the opening handshake; a silent client holds nothing longer. Slow
-    radio links need some seconds. Its headers may have 16 KiB, which is h11's limit."""
     handshakes: int = 512
     """So many at once; of more, the oldest is cut off. Real clients are through in a moment, and those
     that only want to hold places hold them longest."""
-    origins: Collection[str] | None = None
-    """Web pages from which one may connect, exactly as browsers say it (`https://chat.example`);
-    None: pages of the same host and port. Others get 403, so that no foreign page speaks in a
-    user's name. A client that names no origin is no browser, and passes."""
     send_buffer: int = 128 * 1024
     """What the kernel holds of a peer that does not read; by itself it would take megabytes."""
-    connection: ConnectionSpec = attrs.field(factory=ConnectionSpec)
 
     @property
     def flood_bytes(self) -> int:
@@ -75,8 +66,6 @@ class HandlerNursery(Protocol):
     ) -> None: ...
 
 
-Handler = Callable[[Connection], Awaitable[None]]
-
 # Messages that wait between trio-websocket's reader and ours; a full queue stops the reader, and
 # so, through TCP, the peer.
 _INBOUND_QUEUE = 1
@@ -85,11 +74,6 @@ _INBOUND_QUEUE = 1
 # to ask a quiet one for a sign of life after so many seconds.
 _TCP_USER_TIMEOUT = 10_000
 _TCP_KEEPIDLE = 15
-
-_CLOSE_TOO_BIG = 1009
-
-# What trio-websocket would close with by itself; nothing can be said any more.
-_ABNORMAL = 1006
 
 
 async def serve_websocket(  # noqa: PLR0913  # what a server needs, by name
@@ -192,7 +176,7 @@ class _Door:
         try:
             async with trio.open_nursery() as nursery:
                 wire.outbox.serve(nursery)
-                await _handshake_and_run(wire, nursery, _noting(handler, crash), self)
+                await _handshake_and_run(wire, nursery, noting(handler, crash), self)
                 nursery.cancel_scope.cancel()
         except* _CLIENT_FAULTS:
             pass
@@ -229,22 +213,6 @@ _CLIENT_FAULTS = (
 """What a peer causes by garbage, a reset, or a bad moment; trio-websocket lets each of them escape."""
 
 
-def _noting(handler: Handler, crash: list[Exception]) -> Handler:
-    """The handler, with its error kept apart from those of the wire."""
-
-    async def noted(connection: Connection) -> None:
-        try:
-            await handler(connection)
-        except Exception as error:
-            _, other = ExceptionGroup("", [error]).split(ConnectionClosed)
-            if other is None:  # the normal end, perhaps out of a nursery
-                raise
-            crash.append(error)
-            connection.close(1011, "internal error")
-
-    return noted
-
-
 async def _handshake_and_run(wire: Wire, nursery: trio.Nursery, handler: Handler, door: _Door) -> None:
     websocket = None
     with door.entering(wire):
@@ -264,7 +232,7 @@ async def _handshake(
     )
     if request.path.partition("?")[0] != spec.path:
         await request.reject(404, body=b"no WebSocket here\n")
-    elif not _welcome(request.headers, _host_of(request), spec.origins):
+    elif not welcome(request.headers, _host_of(request), spec.origins):
         await request.reject(403, body=b"not from this origin\n")
     else:
         return await request.accept()
@@ -278,20 +246,12 @@ def _host_of(request: trio_websocket.WebSocketRequest) -> bytes:
     return event.host.encode("idna").lower()
 
 
-def _welcome(headers: Sequence[tuple[bytes, bytes]], host: bytes, origins: Collection[str] | None) -> bool:
-    """May a page from there connect? Schemes are not compared: behind a proxy we do not know ours."""
-    said = [value for name, value in headers if name.lower() == b"origin"]
-    if origins is not None:
-        return all(value.decode("latin-1") in origins for value in said)
-    return all(host != b"" and value.lower().partition(b"://")[2] == host for value in said)
-
-
 def _last_words(websocket: trio_websocket.WebSocketConnection, wire: Wire) -> bytes:
     """The Close frame for a peer that broke the protocol: trio-websocket sends none."""
     closed = websocket.closed
     if wire.flooded:
-        return _close_frame(_CLOSE_TOO_BIG, _FLOODED)
-    if closed is None or closed.code == _ABNORMAL:
+        return _close_frame(CLOSE_TOO_BIG, _FLOODED)
+    if closed is None or closed.code == ABNORMAL:
         return b""
     return _close_frame(closed.code, closed.reason or "")
 
@@ -361,11 +321,11 @@ class _Transport:
             message = await self._websocket.get_message()
         except trio_websocket.ConnectionClosed as closed:
             if self._wire.flooded:
-                raise ConnectionClosed(_CLOSE_TOO_BIG, _FLOODED) from None
+                raise ConnectionClosed(CLOSE_TOO_BIG, _FLOODED) from None
             raise _translated(closed) from None
         self._wire.message_taken()
         if isinstance(message, bytes):
-            raise ConnectionClosed(1003, "only text is spoken here")
+            raise not_text()
         return message
 
     def ping_soon(self) -> None:
@@ -381,5 +341,5 @@ class _Transport:
 
 def _translated(closed: trio_websocket.ConnectionClosed) -> ConnectionClosed:
     if closed.reason is None:
-        return ConnectionClosed(1006, "the wire was cut")
+        return ConnectionClosed(ABNORMAL, "the wire was cut")
     return ConnectionClosed(closed.reason.code, closed.reason.reason or "")

@@ -43,10 +43,13 @@ ORDER = {
         "_life",
         "_wire",
         "_connection",
+        "_edge",
+        "_sender",
         "_group",
         "_manager",
         "__init__",
         "websocket",
+        "asgi",
     ),
     "supervisor": (
         "_conflict",

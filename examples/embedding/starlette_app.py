@@ -3,8 +3,11 @@
     python -m examples.embedding.starlette_app 8000
     curl -d hello http://127.0.0.1:8000/alice/laptop
 
-The supervisor is opened *around* the server, and given to the application. In the application's lifespan it
-would be in the server's hands: a crash there leaves Hypercorn serving errors, for as long as nobody looks.
+The supervisor is opened *around* the server, and given to the application: its crash is the program's. In the
+application's lifespan it would be in other hands. Where a framework lets a crash out of its lifespan (as
+Quart-Trio does), Hypercorn notes it, goes on, and answers 500 for as long as nobody looks; Starlette, FastAPI
+and Litestar report it, and Hypercorn ends with an error of its own. Either way nobody gets the real one,
+not even SystemExit.
 """
 
 import math
