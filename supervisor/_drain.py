@@ -12,6 +12,7 @@ import trio
 from actors import ExitReason
 
 from ._child import Child
+from ._dead_man import dead_man_switch
 from ._events import Drained, DrainStarted, StopOverdue
 from ._report import DrainReport
 from ._round import stop_in_order
@@ -52,6 +53,15 @@ class Drain:
     """In which the first of them waits for load balancers."""
 
     async def run(self, spec: DrainSpec) -> DrainReport:
+        with dead_man_switch(self._allowed(spec)):
+            return await self._run(spec)
+
+    def _allowed(self, spec: DrainSpec) -> float | None:
+        """A loop that hangs ends by the dead-man switch, as it does in the end that follows; in seconds."""
+        patience = self._services.spec.dead_man
+        return None if patience is None else spec.notice + spec.spread + spec.grace + patience
+
+    async def _run(self, spec: DrainSpec) -> DrainReport:
         began = trio.current_time()
         await self._let_it_be_noticed(spec.notice)
         self._stop_accepting()

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from supervisor import SupervisorSpec, dead_man_switch
+from supervisor import DrainSpec, SupervisorSpec, dead_man_switch, drain_on_signal
 from supervisor.journal import JournalError
 from supervisor.operations import ControlError, dump_on_signal
 from supervisor.systemd import feed_systemd
@@ -30,6 +30,9 @@ from .tokens import SecretError, Tokens, load_secret
 # Everything is bounded well within this. Should the process still be here then, in seconds, it
 # prints where each thread hangs, and ends.
 DEAD_MAN = 15.0
+
+# Tabs are let go over so long, a thousand a second, and come back within so long; in seconds.
+DRAIN = DrainSpec(spread=3.0, reconnect=3.0, grace=5.0)
 
 # One session that holds up all others for so long, in seconds, is in the log with its line.
 WATCHDOG = 0.2
@@ -90,7 +93,7 @@ def collect_less() -> None:
 
 
 async def _run(spec: ChatSpec) -> None:
-    """Serve until SIGINT or SIGTERM, then end in order; a second one ends at once.
+    """Serve until SIGINT or SIGTERM, then drain and end in order; a second one ends at once.
 
     SIGUSR1 prints where every task and thread is.
     """
@@ -100,10 +103,9 @@ async def _run(spec: ChatSpec) -> None:
             async with trio.open_nursery() as nursery:
                 running: Running = await nursery.start(serve_chat, spec)
                 running.supervisor.background.start_soon(feed_systemd, running.supervisor, os.environ)
-                with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+                async with trio.open_nursery() as until_signalled:
+                    await until_signalled.start(drain_on_signal, running.supervisor, DRAIN)
                     _announce(running)
-                    async for _ in signals:
-                        break
                 # The supervisor has one for its own end; this one counts the servers' and the history's too.
                 until_ended.enter_context(dead_man_switch(DEAD_MAN))
                 nursery.cancel_scope.cancel()

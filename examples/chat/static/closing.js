@@ -35,13 +35,18 @@ const MEANINGS = {
   1012: () => [AGAIN, "The server restarts."],
   1013: (reason) => [REFUSED, reason],
   4001: loggedOut,
+  4009: (reason) => [ENDED, reason || "This session had to make room for another one of yours."],
   4008: () => [AGAIN, "This tab read too slowly, so the server let go of it."],
 };
 
-/** `{fate, sentence}`; `opened` says whether this attempt ever got through to the server. */
+/**
+ * `{fate, sentence, pause}`; `opened` says whether this attempt ever got through to the server. `pause`: in
+ * how many milliseconds a server that restarts wants to see us again, so that not all come at once; or null.
+ */
 export function meaningOf({ code, reason = "", opened = true }) {
   const [fate, sentence] = MEANINGS[code]?.(reason) ?? [AGAIN, reason || wordless(code, opened)];
-  return { fate, sentence };
+  const told = code === 1012 ? /Retry in (\d+) s/.exec(reason) : null;
+  return { fate, sentence, pause: told && 1000 * told[1] };
 }
 
 function goingAway(reason) {

@@ -105,13 +105,13 @@ export class Link {
   #lose({ code = null, reason = "", opened = true }) {
     const steady = this.#onlineSince !== null && performance.now() - this.#onlineSince > STEADY_AFTER;
     this.#abandon();
-    const { fate, sentence } = meaningOf({ code, reason, opened });
+    const { fate, sentence, pause } = meaningOf({ code, reason, opened });
     // Silence says nothing new; a server that does say why is heard.
     this.#why = this.#why === null || fate !== AGAIN || (reason && code !== null) ? sentence : this.#why;
     const facts = { code, reason };
     if (fate === AGAIN) {
       this.#attempt = steady ? 0 : this.#attempt + 1;
-      const delay = backoff(this.#attempt);
+      const delay = Math.max(backoff(this.#attempt), pause ?? 0);
       this.#retryTimer = setTimeout(() => this.connect(), delay);
       facts.retryAt = Date.now() + delay;
     }
