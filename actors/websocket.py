@@ -15,7 +15,13 @@ import ssl
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, Protocol, TypeVar
+
+if find_spec("trio_websocket") is None:
+    raise ImportError(
+        "actors.websocket needs trio-websocket: install trouper[websocket]", name="trio_websocket"
+    )
 
 import attrs
 import trio

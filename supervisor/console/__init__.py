@@ -13,6 +13,11 @@ of a cleanup, the cleanup, a stop, a limit, probing. Its files are static, and a
 relative. It needs `pip install 'trouper[console]'`.
 """
 
+from importlib.util import find_spec
+
+if None in map(find_spec, ("starlette", "hypercorn", "msgspec")):
+    raise ImportError("supervisor.console needs starlette, hypercorn and msgspec: install trouper[console]")
+
 from ._app import console
 
 __all__ = ["console"]

@@ -14,8 +14,12 @@ import io
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
+
+if find_spec("cattrs") is None:
+    raise ImportError("supervisor.journal needs cattrs: install trouper[journal]", name="cattrs")
 
 import attrs
 import trio

@@ -10,6 +10,13 @@ histogram that is observed; so each is told as Prometheus stores it, by three co
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
+
+if find_spec("opentelemetry") is None:
+    raise ImportError(
+        "supervisor.metrics.opentelemetry needs opentelemetry-api: install trouper[opentelemetry]",
+        name="opentelemetry",
+    )
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 

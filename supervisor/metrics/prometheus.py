@@ -8,6 +8,13 @@ It keeps no numbers and no thread, and may be scraped from any thread.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
+
+if find_spec("prometheus_client") is None:
+    raise ImportError(
+        "supervisor.metrics.prometheus needs prometheus-client: install trouper[prometheus]",
+        name="prometheus_client",
+    )
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family

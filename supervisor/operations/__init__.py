@@ -9,6 +9,13 @@
 It needs `pip install 'trouper[console]'`.
 """
 
+from importlib.util import find_spec
+
+if None in map(find_spec, ("starlette", "hypercorn", "msgspec")):
+    raise ImportError(
+        "supervisor.operations needs starlette, hypercorn and msgspec: install trouper[console]"
+    )
+
 from ._access import Access, Authorize, access_of, bearer, on_loopback
 from ._app import operations_app
 from ._operations import Operations, Unable

@@ -1,5 +1,10 @@
 """For the tests of those who build on it: virtual time, and an actor for each way to misbehave."""
 
+from importlib.util import find_spec
+
+if find_spec("hypothesis") is None:
+    raise ImportError("supervisor.testing needs hypothesis: install trouper[testing]", name="hypothesis")
+
 from supervisor.checking import Judge, Rule, Violation, check_events
 
 from ._catalogue import SPECIMENS, WEDGES, Ends, Outcome, Specimen, Trigger

@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
 from typing import Any
+
+if find_spec("trio_websocket") is None:
+    raise ImportError(
+        "supervisor.testing.websocket needs trio-websocket: install trouper[websocket]", name="trio_websocket"
+    )
 
 import attrs
 import trio

@@ -32,6 +32,7 @@ def end(gate: Gate, code: int, reason: str) -> None:
         (1001, "session ended: shutdown", "The server is shutting down."),
         (1006, "", "The connection was cut off."),
         (1011, "session ended: unresponsive", "This session hung, so the server ended it."),
+        (1012, "The server restarts. Retry in 1 s.", "The server restarts."),
         (4008, "too slow", "This tab read too slowly, so the server let go of it."),
     ],
 )

@@ -37,7 +37,7 @@ def test_from_the_alert_over_the_stuck_line_to_the_user_who_is_in(crowded: Serve
     explained = command("explain", "alice", **where).stdout
     assert explained.startswith("alice: 20 of 20 slots held\n")
     assert explained.count("  unresponsive  ") == 20
-    assert "\n20 managers at " in explained
+    assert "\n20 managers at" in explained  # the line may be too long for the same row
     assert PLACE in explained
 
     before = command("cleanup", "--user", "alice", "--dry-run", **where)

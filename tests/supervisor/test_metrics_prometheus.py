@@ -11,7 +11,6 @@ import trio
 import trio.testing
 from prometheus_client import CollectorRegistry, Counter, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.registry import DuplicateTimeseries
 
 from supervisor import LoopBlocked, Stamp, Supervisor, SweepHeld
 from supervisor._counts import Tally
@@ -126,7 +125,7 @@ async def test_a_name_that_somebody_else_exports_is_found_when_it_is_registered(
     async with opened() as (supervisor, _):
         registry = CollectorRegistry()
         Counter("trouper_managers_created", "Somebody else's.", registry=registry)
-        with pytest.raises(DuplicateTimeseries):
+        with pytest.raises(ValueError, match="Duplicated timeseries"):
             registry.register(SupervisorCollector(supervisor))
 
 
