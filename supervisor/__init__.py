@@ -34,6 +34,8 @@ from ._events import (
     DrainStarted,
     Event,
     EventsLost,
+    Evicted,
+    EvictionFailed,
     Forced,
     ForceStep,
     Found,
@@ -64,6 +66,7 @@ from ._events import (
     Voided,
     Waited,
 )
+from ._eviction import Candidate, EvictionPolicy, LeastRecentlyActive, LowestPriority, Newcomer
 from ._fitness import Fitness
 from ._handlers import HandlerNursery
 from ._health import Lag, judge
@@ -113,6 +116,7 @@ __all__ = [
     "ActorEvent",
     "Beyond",
     "Blockage",
+    "Candidate",
     "Change",
     "ChildSpec",
     "ChoreFailed",
@@ -128,6 +132,9 @@ __all__ = [
     "Drained",
     "Event",
     "EventsLost",
+    "Evicted",
+    "EvictionFailed",
+    "EvictionPolicy",
     "Explanation",
     "Finding",
     "Fitness",
@@ -142,11 +149,14 @@ __all__ = [
     "Histogram",
     "Holder",
     "Lag",
+    "LeastRecentlyActive",
     "Limit",
     "LimitChanged",
     "LocalQuota",
     "LoopBlocked",
+    "LowestPriority",
     "MailDeadLettered",
+    "Newcomer",
     "Obtained",
     "ProbingFailed",
     "Quota",

@@ -11,7 +11,7 @@ from actors import ExitReason
 
 from ._report import Health, RefusalReason, Stage, Verdict
 
-ESCALATION = (Stage.GARBAGE, Stage.LIVENESS)
+ESCALATION = (Stage.GARBAGE, Stage.LIVENESS, Stage.EVICT)
 
 REASONS = {
     Health.UNRESPONSIVE: ExitReason.UNRESPONSIVE,

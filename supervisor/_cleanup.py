@@ -88,8 +88,8 @@ async def run_stage(
             reap(table, child, verdict)
         elif verdict.health is Health.UNKNOWN:
             table.emit(Voided, child, verdict)
-    await _wait_left([*begun, *leaving, *going], bound=bound)
-    return _report(table, stage, before, began, {**found, **begun}, [*begun, *leaving])
+    await wait_left([*begun, *leaving, *going], bound=bound)
+    return report_of(table, stage, before, began, {**found, **begun}, [*begun, *leaving])
 
 
 def _going(table: Table, stage: Stage, *, needed: int) -> list[Child]:
@@ -109,7 +109,7 @@ def reap(table: Table, child: Child, verdict: Verdict) -> None:
     child.reap(verdict)
 
 
-async def _wait_left(leaving: Iterable[Child], *, bound: float | None) -> None:
+async def wait_left(leaving: Iterable[Child], *, bound: float | None) -> None:
     """Until all have left; those that are cancelled in any case, and the others within `bound`.
 
     The reaper sees to it that each does, in its own time.
@@ -148,7 +148,7 @@ async def _ask(table: Table, bound: float | None) -> None:
             await probe.done.wait()
 
 
-def _report(
+def report_of(
     table: Table,
     stage: Stage,
     before: int,

@@ -13,6 +13,8 @@ from actors import Exit, ExitReason
 from ._admission import Settle, Try, next_move, stages_until, victims
 from ._child import Child
 from ._cleanup import all_alive, reap_stuck, run_stage, tell_cleaned
+from ._evicting import run_evict_stage
+from ._eviction import Newcomer
 from ._health import PAST
 from ._home import Home
 from ._report import Stage, StageReport, Trigger, Verdict
@@ -104,7 +106,7 @@ class Escalation:
         tried: list[Stage] = []
         reports: list[StageReport] = []
         while self._queue.waiting or self._reaped:
-            match next_move(tried, until=Stage.LIVENESS, removable=self._removable):
+            match next_move(tried, until=self._last, removable=self._removable):
                 case Try(stage):
                     tried = [*tried, stage] if stage not in tried else [stage]
                     reports.append(await self._try(stage))
@@ -118,8 +120,15 @@ class Escalation:
                     await self._sleep_while_waiting()
         return reports
 
+    @property
+    def _last(self) -> Stage:
+        """Healthy ones go only where a policy chooses them."""
+        return Stage.LIVENESS if self._services.evict is None else Stage.EVICT
+
     async def _try(self, stage: Stage) -> StageReport:
         deadline = self._services.spec.admission_deadline
+        if stage is Stage.EVICT and self._services.evict is not None:
+            return await run_evict_stage(self._table, self._services.evict, self._newcomers, bound=deadline)
         begun: dict[Child, Verdict] = {}
         if stage is Stage.LIVENESS:
             begun, self._reaped = self._reaped, begun
@@ -129,6 +138,14 @@ class Escalation:
     def _missing(self) -> int:
         """How many slots are missing for all that wait."""
         return len(self._queue.waiting) + self._table.held - self._table.limit
+
+    def _newcomers(self) -> Sequence[Newcomer]:
+        """Those for whom one eviction each makes room, and whose caller waits in this moment."""
+        awaited = [spawn for spawn in self._queue.waiting if spawn.is_awaited]
+        if self._table.held > self._table.limit:
+            return ()  # it was lowered: one would go, and nobody come
+        missing = awaited[max(0, len(awaited) - self._needed()) :]
+        return [Newcomer(spawn.user, spawn.key, spawn.spec.priority) for spawn in missing]
 
     def _needed(self) -> int:
         """How many are missing for those whose caller waits in this moment: the others may be about to go."""

@@ -132,6 +132,16 @@ class Forced(ActorEvent):
 
 
 @attrs.frozen
+class Evicted(ActorEvent):
+    """It was healthy, and is stopped to make room for a newcomer: the policy chose it."""
+
+    newcomer: str
+    """The newcomer's key."""
+    quiet_for: float
+    """Seconds since something came in, or was worked off."""
+
+
+@attrs.frozen
 class StopOverdue(ActorEvent):
     """Asked to stop, it had time enough for it: it is cancelled."""
 
@@ -231,6 +241,14 @@ class SettingsChanged(Event):
 @attrs.frozen
 class ProbingFailed(Event):
     """To ask a user's managers failed by a fault of ours, and convicts nobody: what was seen counts."""
+
+    user: str
+    error: BaseException
+
+
+@attrs.frozen
+class EvictionFailed(Event):
+    """The eviction policy raised, or chose nobody that it might: nobody is evicted."""
 
     user: str
     error: BaseException

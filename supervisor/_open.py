@@ -9,6 +9,7 @@ import attrs
 import trio
 
 from ._dead_man import dead_man_switch
+from ._eviction import EvictionPolicy
 from ._handlers import HandlerNursery
 from ._limits import check_limit
 from ._quota import LocalQuota, Quota
@@ -28,11 +29,13 @@ async def open_supervisor(
     *,
     spec: SupervisorSpec | None = None,
     quota: Quota | None = None,
+    evict: EvictionPolicy | None = None,
 ) -> AsyncGenerator[Supervisor]:
     """A supervisor for as long as the block lasts; at its end every manager is stopped.
 
     `limit` is a number of slots per user, or a function of the user, sync or async. The sweeper
-    runs before the block is entered.
+    runs before the block is entered. `evict` chooses which healthy manager makes room for another one
+    of its user: LeastRecentlyActive, LowestPriority, or a function. Without, none ever does.
 
     The block ends when everything in it has: each manager gets its stop grace, also when the
     block is cancelled, and then is cancelled. Only a condemned manager can hold the block up;
@@ -43,7 +46,7 @@ async def open_supervisor(
         check_limit(limit, None)
     failure: BaseException | None = None
     spec = spec or SupervisorSpec()
-    host = _Host(limit, spec, quota)
+    host = _Host(limit, spec, quota, evict)
     with ExitStack() as until_ended:
         async with trio.open_nursery() as outer:
             outer.start_soon(host.run)  # noqa: ASYNC113  # `ready` is waited for, cancellably
@@ -75,6 +78,7 @@ class _Host:
     limit: Limit
     spec: SupervisorSpec
     quota: Quota | None
+    evict: EvictionPolicy | None
     ready: trio.Event = attrs.field(init=False, factory=trio.Event)
     over: trio.Event = attrs.field(init=False, factory=trio.Event)
     _supervisor: Supervisor | None = attrs.field(init=False, default=None)
@@ -118,7 +122,7 @@ class _Host:
     async def _host(self, root: trio.Nursery, handlers: trio.Nursery, events: Events, quota: Quota) -> None:
         handler_nursery = HandlerNursery(handlers, events)
         self._supervisor = Supervisor(
-            root, handler_nursery, events, limit=self.limit, spec=self.spec, quota=quota
+            root, handler_nursery, events, limit=self.limit, spec=self.spec, quota=quota, evict=self.evict
         )
         await self._supervisor.serve()
         self.ready.set()

@@ -55,6 +55,8 @@ class Stage(enum.Enum):
     TAKEOVER = "takeover"
     GARBAGE = "garbage"
     LIVENESS = "liveness"
+    EVICT = "evict"
+    """Takes the healthy: only for a newcomer, and only whom a policy chooses."""
 
 
 @attrs.frozen

@@ -178,6 +178,10 @@ class ChildSpec(Generic[M]):
         validator=attrs.validators.optional(attrs.validators.instance_of(RestartGroup)),
     )
     """With which others of its user it begins anew; None: it stands alone."""
+    priority: int = attrs.field(kw_only=True, default=0)
+    """For eviction policies, where there is one: the least goes first."""
+    protected: bool = attrs.field(kw_only=True, default=False)
+    """Whether it is never evicted, whatever a policy says."""
     force: bool = attrs.field(kw_only=True, default=False)
     """Whether one that ignores cancellation has its shields opened and then is thrown out of its wait.
 

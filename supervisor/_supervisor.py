@@ -15,6 +15,7 @@ from ._counts import Counts
 from ._drain import Drain
 from ._errors import SupervisorClosed
 from ._events import LimitChanged, SettingsChanged, ShutdownHeld
+from ._eviction import EvictionPolicy
 from ._fitness import Facts, Fitness, fitness
 from ._handlers import HandlerNursery
 from ._limits import Limits, check_limit
@@ -55,7 +56,7 @@ class Supervisor:
     watched, and in nobody's way.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # made in one place, by their names
         self,
         root: trio.Nursery,
         handler_nursery: HandlerNursery,
@@ -64,6 +65,7 @@ class Supervisor:
         limit: Limit,
         spec: SupervisorSpec,
         quota: Quota,
+        evict: EvictionPolicy | None,
     ) -> None:
         self.handler_nursery = handler_nursery
         """Pass it to trio-websocket, or to `serve_websocket`: a crash of one handler stays there."""
@@ -84,6 +86,7 @@ class Supervisor:
             self._lag_meter.read,
             make_room=lambda: self._room.make(),  # noqa: PLW0108  # it is made below
             reclaim=lambda: self._room.reclaim(),  # noqa: PLW0108  # likewise
+            evict=evict,
         )
         self._reaper = Reaper(events)
         self._sweep = Sweep(self._services, lambda: list(self._users.values()))
@@ -177,8 +180,10 @@ class Supervisor:
         """Remove whom the evidence speaks against, for one user or for all; report each by name.
 
         Works whatever the sweeper does. A dry run probes and touches nobody.
-        Cancellation: what was begun goes on.
+        Cancellation: what was begun goes on. Raises ValueError: nobody is evicted by hand.
         """
+        if until is Stage.EVICT:
+            raise ValueError("until must not be Stage.EVICT: the healthy make room for newcomers only")
         if user is None:
             users = list(self._users.values())
         else:

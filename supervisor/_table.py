@@ -30,6 +30,7 @@ from ._events import (
     StopOverdue,
     Terminal,
 )
+from ._eviction import EvictionPolicy
 from ._health import Lag, is_well
 from ._quota import Quota
 from ._report import Verdict
@@ -53,6 +54,8 @@ class Services:
     reclaim: Callable[[], Awaitable[bool]]
     """Take back the slots of all that have turned out dead by now, else that of the client that is gone
     longest; False: there are none."""
+    evict: EvictionPolicy | None = None
+    """Who makes room though healthy; None: nobody."""
     in_need: int = attrs.field(init=False, default=0)
     """How many wait for a slot of the process, of whatever user."""
     jitter: random.Random = attrs.field(factory=lambda: random.Random(random.getrandbits(64)))  # noqa: S311  # dice, no secret

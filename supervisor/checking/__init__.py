@@ -12,6 +12,7 @@ from supervisor import (
     ConnectionDetached,
     Event,
     EventsLost,
+    Evicted,
     Forced,
     Found,
     LimitChanged,
@@ -48,7 +49,7 @@ from ._background import (
     swept,
 )
 from ._conviction import cleaned_up, suspected, voided
-from ._ends import condemned, forced, reap_started, start_failed, terminal
+from ._ends import condemned, evicted, forced, reap_started, start_failed, terminal
 from ._lives import attached, detached, found, reserved, restarting, started, told
 from ._promises import Rule, Violation
 from ._proof import refused, waited
@@ -71,6 +72,7 @@ _JUDGES: dict[type[Event], Callable[[Books, Any], None]] = {
     Suspected: suspected,
     Voided: voided,
     ReapStarted: reap_started,
+    Evicted: evicted,
     Forced: forced,
     Condemned: condemned,
     Terminal: terminal,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors import ExitReason, Phase
-from supervisor import ActorEvent, Condemned, Event, Forced, ReapStarted, StartFailed, Terminal
+from supervisor import ActorEvent, Condemned, Event, Evicted, Forced, ReapStarted, StartFailed, Terminal
 
 from ._lives import life_of
 from ._promises import Rule, Violation
@@ -23,6 +23,19 @@ def reap_started(books: Books, event: ReapStarted) -> None:
         life.dying = event.stamp.at
     if life.cancelled is None and event.reason is ExitReason.UNRESPONSIVE:
         life.cancelled = event.stamp.at
+
+
+def evicted(books: Books, event: Evicted) -> None:
+    life = life_of(books, event)
+    if life is None:
+        return
+    ledger = books.ledger(event.user)
+    if not books.blind and event.newcomer not in ledger.waiting:
+        books.blame(Rule.EVICTED_FOR_SOMEBODY, f"{life}, and {event.newcomer} does not wait", event)
+    if life.dying is None:
+        life.dying = event.stamp.at
+    else:
+        books.blame(Rule.EVICTED_FOR_SOMEBODY, f"the end of {life} had begun", event)
 
 
 def forced(books: Books, event: Forced) -> None:

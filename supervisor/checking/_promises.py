@@ -40,6 +40,7 @@ class Rule(enum.StrEnum):
     ONLY_THE_BAD = "only the unresponsive, the disconnected and the idle are reaped"
     NOT_BEFORE_TIME = "nobody is found bad within its time, that of a stall not counted"
     UNKNOWN_AFTER_STALL = "a verdict is unknown only when the loop has stalled"
+    EVICTED_FOR_SOMEBODY = "a healthy one makes room only for one of its user who waits"
     RESUMABLE_STAYS = "one that may be resumed is ended only for somebody who needs its slot"
     SUSPECT_IS_REAPED = "whoever is found bad is reaped at once, for that reason"
     REAP_ACTS = "a reaping stops or cancels at once"

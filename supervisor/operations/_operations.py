@@ -170,7 +170,7 @@ class Operations:
     async def cleanup(self, user: str | None, until: str, *, dry_run: bool) -> Json:
         """Remove whom the evidence speaks against, or say who that would be."""
         if until == "evict":
-            raise Unable(409, "no eviction policy is set: nothing here removes a healthy manager")
+            raise Unable(409, "the healthy make room for newcomers only, and where an eviction policy is set")
         stage = _UNTIL.get(until)
         if stage is None:
             raise Unable(400, f"until must be garbage, liveness or evict, not {until!r}")

@@ -17,6 +17,8 @@ from supervisor import (
     DrainStarted,
     Event,
     EventsLost,
+    Evicted,
+    EvictionFailed,
     Finding,
     Forced,
     ForceStep,
@@ -213,6 +215,18 @@ TABLE: list[tuple[Event | EventsLost, int, str, str]] = [
         ERROR,
         "process.recycle_advised",
         "this process should be replaced: spinning",
+    ),
+    (
+        Evicted(NOW, *WHO, "phone", 90.0),
+        INFO,
+        "actor.evicted",
+        "ann/tab#3 makes room for phone: it was quiet for 90 s",
+    ),
+    (
+        EvictionFailed(NOW, "ann", BOOM),
+        ERROR,
+        "eviction.failed",
+        "the eviction policy failed for ann: ValueError('boom')",
     ),
     (
         StopOverdue(NOW, *WHO, ("a.py:1 in f", "b.py:2 in g")),

@@ -44,11 +44,13 @@ def gone(until: float) -> Verdict:
 def test_the_stages_come_in_their_order_and_then_it_settles() -> None:
     assert next_move([], until=Stage.LIVENESS, removable=lambda: True) == Try(Stage.GARBAGE)
     assert next_move([Stage.GARBAGE], until=Stage.LIVENESS, removable=lambda: False) == Try(Stage.LIVENESS)
-    assert next_move(ESCALATION, until=Stage.LIVENESS, removable=lambda: False) == Settle()
+    assert next_move(ESCALATION[:2], until=Stage.LIVENESS, removable=lambda: False) == Settle()
+    assert next_move(ESCALATION[:2], until=Stage.EVICT, removable=lambda: True) == Try(Stage.EVICT)
+    assert next_move(ESCALATION, until=Stage.EVICT, removable=lambda: False) == Settle()
 
 
 def test_it_starts_again_while_anybody_is_removable() -> None:
-    assert next_move(ESCALATION, until=Stage.LIVENESS, removable=lambda: True) == Try(Stage.GARBAGE)
+    assert next_move(ESCALATION[:2], until=Stage.LIVENESS, removable=lambda: True) == Try(Stage.GARBAGE)
 
 
 def test_it_goes_no_further_than_it_may() -> None:

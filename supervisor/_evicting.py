@@ -1,0 +1,74 @@
+"""The last stage: evict whom the policy chooses for those that wait, and say what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import trio
+
+from actors import ExitReason, Phase, State
+
+from ._child import Child
+from ._cleanup import report_of, wait_left
+from ._events import Evicted, EvictionFailed
+from ._eviction import Candidate, EvictionPolicy, Newcomer
+from ._report import Health, Stage, StageReport
+from ._table import Table
+
+# What the evicted client hears.
+TOLD = "This session had to make room for another one of yours."
+
+
+async def run_evict_stage(
+    table: Table, policy: EvictionPolicy, newcomers: Callable[[], Sequence[Newcomer]], *, bound: float
+) -> StageReport:
+    """Ask the policy once for each of the newcomers, in order; whom it chooses is stopped, within `bound`.
+
+    A policy that fails evicts nobody: an event says so, and the newcomer is refused.
+    """
+    await trio.lowlevel.checkpoint()  # as each stage
+    began, before = trio.current_time(), table.held
+    found = {child: table.verdict(child) for child in table.children}
+    leaving: list[Child] = []
+    try:
+        for newcomer in newcomers():
+            child = _choose(table, policy, newcomer)
+            if child is None:
+                break
+            table.emit(Evicted, child, newcomer.key, trio.current_time() - child.pulse.active_at)
+            child.stop(ExitReason.EVICTED, TOLD)
+            leaving.append(child)
+    except Exception as error:  # noqa: BLE001  # somebody else's code, and one user's trouble
+        events = table.services.events
+        events.emit(EvictionFailed(events.stamp(), table.user, error))
+    await wait_left(leaving, bound=bound)
+    return report_of(table, Stage.EVICT, before, began, found, leaving)
+
+
+def _choose(table: Table, policy: EvictionPolicy, newcomer: Newcomer) -> Child | None:
+    candidates = {_candidate(child): child for child in table.children if _may_go(table, child)}
+    chosen = policy(newcomer, tuple(candidates)) if candidates else None
+    if chosen is None:
+        return None
+    if chosen not in candidates:
+        raise ValueError(f"the eviction policy chose {chosen!r}, which is none of the candidates")
+    return candidates[chosen]
+
+
+def _may_go(table: Table, child: Child) -> bool:
+    """Is it healthy, with nothing to do, and not protected?"""
+    pulse = child.pulse
+    at_rest = pulse.state is State.RUNNING and pulse.phase is Phase.PARKED
+    return at_rest and not child.spec.protected and table.verdict(child).health is Health.HEALTHY
+
+
+def _candidate(child: Child) -> Candidate:
+    now, pulse = trio.current_time(), child.pulse
+    return Candidate(
+        child.key,
+        child.incarnation,
+        child.spec.priority,
+        quiet_for=now - pulse.active_at,
+        age=now - child.reserved_at,
+        connections=pulse.connections,
+    )
