@@ -100,6 +100,11 @@ def retry_after(verdicts: Iterable[Verdict], *, now: float, jitter: random.Rando
     return base * (1 + 0.5 * jitter.random())
 
 
+def patience(slot_wait: float, standing_wait: float | None, *, stood_for: float) -> float:
+    """How long to wait for a slot where, without a break, somebody has for `stood_for` seconds."""
+    return slot_wait if standing_wait is None or stood_for < slot_wait else standing_wait
+
+
 def crosses_high_water(held: int, *, limit: int, high_water: float) -> bool:
     """Does the slot just taken reach the mark from which on it pays to look for garbage early?"""
     mark = high_water * limit

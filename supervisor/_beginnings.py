@@ -31,7 +31,7 @@ class Owner(Protocol):
         """The spawn that waits for this child to start."""
         ...
 
-    def refuse(self, spawn: Spawn, *, process_limit: int) -> None:
+    def refuse(self, spawn: Spawn, *, beyond: QuotaRefused) -> None:
         """Tell it what was tried, and who holds the slots."""
         ...
 
@@ -65,7 +65,7 @@ class Beginnings:
         """Start its task; the actor begins once its slot counts beyond this user, and after its `turn`."""
         self._watch(child)
         counts = count_in_nowait(child, self._services)
-        if counts and turn is None:
+        if counts and turn is None and self._services.starts.enter_nowait(child):
             self._home.start_soon(run_actor, child.spec.factory, child, name=child.name)
         else:
             self._home.start_soon(self._run, child, counts, turn, name=child.name)
@@ -73,6 +73,10 @@ class Beginnings:
     def _watch(self, child: Child) -> None:
         """It is to begin within its grace."""
         self._reaper.watch(child, self._table, child.pulse.since + child.spec.health.start_grace + PAST)
+
+    def settled(self, child: Child) -> None:
+        """It has begun, or will not: others may."""
+        self._services.starts.leave(child)
 
     def ending(self, child: Child) -> None:
         """It will not begin: it need not wait."""
@@ -88,7 +92,7 @@ class Beginnings:
             spawn = self._owner.start_of(child)
             if spawn is not None:
                 spawn.stages += refused.stages
-                self._owner.refuse(spawn, process_limit=refused.limit)
+                self._owner.refuse(spawn, beyond=refused)
             self._owner.lost_its_slot(child, NO_SLOT)
             child.cancel(ExitReason.CANCELLED, NO_SLOT)
         except Exception as error:  # noqa: BLE001  # a quota that fails fails this start, and says so
@@ -111,10 +115,25 @@ class Beginnings:
                     await self._count_in(child)
                 if turn is not None:
                     await turn()
-                    child.begins_after(0.0)  # and no later
-                    self._watch(child)
+                await self._wait_for_turn(child)
+                child.begins_after(0.0)  # and no later
+                self._watch(child)
         finally:
             del self._waits[child]
+
+    async def _wait_for_turn(self, child: Child) -> None:
+        """Until few enough others are starting. Raises QuotaRefused: that took too long, cleanup or not."""
+        starts, spec = self._services.starts, self._services.spec
+        # Less than what it has to begin in: who only waits is refused, and not found unresponsive.
+        patience = min(spec.start_wait, 0.9 * child.spec.health.start_grace)
+        try:
+            await starts.enter(child, patience)
+        except QuotaRefused as refused:
+            bound = spec.admission_deadline
+            report = await self._owner.clean_up(Stage.LIVENESS, Trigger.FULL_PROCESS, bound=bound)  # noqa: ASYNC120  # cancelled, nobody asks why
+            refused.stages = report.stages
+            if not starts.enter_nowait(child):
+                raise
 
     async def _count_in(self, child: Child) -> None:
         """Ask whether there is a slot beyond this user."""

@@ -10,7 +10,7 @@ import trio
 from ._child import Child
 from ._events import ChoreFailed
 from ._quota import LocalQuota, QuotaRefused
-from ._report import CleanupReport, Stage, StageReport, Trigger
+from ._report import CleanupReport, RefusalReason, Stage, StageReport, Trigger
 from ._table import Services
 
 # What a quota may take to hear that a slot is free, in seconds; here it is free in any case.
@@ -34,7 +34,7 @@ def local_quota(services: Services) -> LocalQuota | None:
 def count_in_nowait(child: Child, services: Services) -> bool:
     """Count the slot if that takes no wait, and say whether it did: within one process it does."""
     quota = local_quota(services)
-    return quota is not None and quota.admit_nowait(child.slot)
+    return quota is not None and quota.admit_nowait(child.user, child.slot)
 
 
 def count_out_nowait(services: Services, *children: Child) -> bool:
@@ -43,7 +43,7 @@ def count_out_nowait(services: Services, *children: Child) -> bool:
     if quota is None:
         return False
     for child in children:
-        quota.release_nowait(child.slot)
+        quota.release_nowait(child.user, child.slot)
     return True
 
 
@@ -72,7 +72,8 @@ async def _make_room_for(child: Child, services: Services, clean_up: CleanUp) ->
         try:
             await services.quota.admit(child.user, child.slot)
         except QuotaRefused as refused:
-            if not await services.reclaim():  # noqa: ASYNC120  # cancelled, nobody asks why
+            of_others = refused.reason is RefusalReason.PROCESS_LIMIT
+            if not of_others or not await services.reclaim():  # noqa: ASYNC120  # cancelled, nobody asks why
                 refused.stages = report.stages
                 raise
         else:

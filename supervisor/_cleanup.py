@@ -14,6 +14,7 @@ from ._admission import REASONS, is_resumable, refusal_reason, removed_by, retry
 from ._child import Child
 from ._events import CleanedUp, ProbingFailed, ReapStarted, Suspected, Voided
 from ._health import PAST, is_well
+from ._quota import QuotaRefused
 from ._report import (
     CleanupReport,
     Explanation,
@@ -243,21 +244,20 @@ def snapshot_of(table: Table, *, waiting: int) -> UserSnapshot:
 
 
 def refusal(
-    table: Table, key: str, stages: Sequence[StageReport], *, process_limit: int | None = None
+    table: Table, key: str, stages: Sequence[StageReport], *, beyond: QuotaRefused | None = None
 ) -> Refusal:
     """The proof for a refusal at this moment: the verdict on every slot holder, as of now."""
-    # A full process has reserved a slot already for the one that it refuses.
+    # Who is refused beyond this user has a slot reserved here.
     holders = tuple(holder for holder in _holders(table, stages) if holder.key != key)
-    beyond = tuple(child.holder(table.verdict(child)) for child in table.condemned[table.allowance :])
-    holders = (*holders, *beyond)
+    condemned = table.condemned[table.allowance :]
+    holders = (*holders, *(child.holder(table.verdict(child)) for child in condemned))
     verdicts = [holder.verdict for holder in holders]
-    full = process_limit is not None
     return Refusal(
         table.user,
         key,
-        reason=RefusalReason.PROCESS_LIMIT if full else refusal_reason(verdicts),
-        limit=table.limit if process_limit is None else process_limit,
-        live=table.held if process_limit is None else process_limit,
+        reason=refusal_reason(verdicts) if beyond is None else beyond.reason,
+        limit=table.limit if beyond is None else beyond.limit,
+        live=table.held if beyond is None else beyond.live,
         holders=holders,
         condemned=len(table.condemned),
         stages=tuple(stages),

@@ -10,7 +10,7 @@ import trio
 
 from actors import Exit, ExitReason
 
-from ._admission import Settle, Try, next_move, stages_until, victims
+from ._admission import Settle, Try, next_move, patience, stages_until, victims
 from ._child import Child
 from ._cleanup import all_alive, reap_stuck, run_stage, tell_cleaned
 from ._evicting import run_evict_stage
@@ -55,6 +55,8 @@ class Escalation:
     _queue: Queue
     _home: Home
     _runs: bool = attrs.field(init=False, default=False)
+    _stands_since: float = attrs.field(init=False, default=0.0)
+    """When somebody began to wait; since then somebody has all the time."""
     _reaped: dict[Child, Verdict] = attrs.field(init=False, factory=dict[Child, Verdict])
     """The stuck that were reaped before their stage came, with what evidence."""
     _nap: trio.CancelScope | None = attrs.field(init=False, default=None)
@@ -74,7 +76,7 @@ class Escalation:
         self._reaped |= reap_stuck(self._table, needed=self._missing)
         self.look_again()
         if not self._runs:
-            self._runs = True
+            self._runs, self._stands_since = True, trio.current_time()
             self._home.do(self._run)
 
     def look_again(self) -> None:
@@ -163,18 +165,22 @@ class Escalation:
     def _settle(self, reports: list[StageReport]) -> None:
         """Everything was tried: refuse those whose wait is over."""
         tell_cleaned(self._table, reports, Trigger.ADMISSION, all_alive=all_alive(self._table))
-        now, patience = trio.current_time(), self._services.spec.slot_wait
+        now, longest = trio.current_time(), self._patience()
         for spawn in self._queue.waiting:
-            if now >= spawn.asked_at + patience:
+            if now >= spawn.asked_at + longest:
                 spawn.stages += tuple(reports)
                 self._queue.refuse(spawn)
+
+    def _patience(self) -> float:
+        spec, stood_for = self._services.spec, trio.current_time() - self._stands_since
+        return patience(spec.slot_wait, spec.standing_wait, stood_for=stood_for)
 
     async def _sleep_while_waiting(self) -> None:
         """Until the first wait is over, somebody new comes, or a slot holder may have become a ghost."""
         waiting = self._queue.waiting
         if not waiting:
             return
-        over = waiting[0].asked_at + self._services.spec.slot_wait
+        over = waiting[0].asked_at + self._patience()
         now = trio.current_time()
         graces = [v.until + PAST for v in self._table.verdicts().values() if v.until is not None]
         try:

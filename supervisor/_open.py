@@ -109,7 +109,7 @@ class _Host:
             await self._run(Events(log))
 
     async def _run(self, events: Events) -> None:
-        quota = LocalQuota(self.spec.process_limit) if self.quota is None else self.quota
+        quota = LocalQuota(self.spec.process_limit, self.spec.fair_from) if self.quota is None else self.quota
         try:
             watched = watching(events, self.spec.watchdog, process=self.spec.watchdog_process)
             # Not bounded by a deadline, but by what it waits for: stop graces, then cancellation.

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Protocol
 
 import attrs
 
-from ._report import StageReport
+from ._report import RefusalReason, StageReport
 
 
 class QuotaRefused(Exception):
-    """No more slots there; `limit` is the number that stood in the way."""
+    """No more slots there; `limit` is the number that stood in the way, `live` how many there are."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
+    def __init__(
+        self, limit: int, *, reason: RefusalReason = RefusalReason.PROCESS_LIMIT, live: int | None = None
+    ) -> None:
+        super().__init__(limit, reason)
         self.limit = limit
+        self.reason = reason
+        self.live = limit if live is None else live
         self.stages: tuple[StageReport, ...] = ()
         """What was tried before it became final."""
 
@@ -34,31 +39,60 @@ class Quota(Protocol):
         ...
 
 
+def share_of(limit: int, users: int) -> int:
+    """What one of so many users may have of a limit: at least one slot."""
+    return max(1, limit // users)
+
+
 @attrs.define(eq=False)
 class LocalQuota:
-    """The quota of a single process: at most `limit` slots of all users together."""
+    """The quota of a single process: at most `limit` slots of all users together.
+
+    From the part `fair_from` of it on, no user gets more than his share.
+    """
 
     limit: int | None = None
+    fair_from: float = 1.0
     _slots: set[str] = attrs.field(init=False, factory=set[str])
+    _held: Counter[str] = attrs.field(init=False, factory=Counter[str])
+    """By user; nobody is in it who holds none."""
 
-    def admit_nowait(self, slot: str) -> bool:
-        """Count one more slot if there is one, and say whether there was."""
-        if self.limit is not None and len(self._slots) >= self.limit:
+    def admit_nowait(self, user: str, slot: str) -> bool:
+        """Count one more slot if there is one for this user, and say whether there was."""
+        if self.limit is not None and self._obstacle(user, self.limit) is not None:
             return False
-        self._slots.add(slot)
+        if slot not in self._slots:
+            self._slots.add(slot)
+            self._held[user] += 1
         return True
 
-    async def admit(self, user: str, slot: str) -> None:  # noqa: ARG002  # as the protocol says
-        if not self.admit_nowait(slot):
+    def _obstacle(self, user: str, limit: int) -> QuotaRefused | None:
+        held = len(self._slots)
+        if held >= limit:
+            return QuotaRefused(limit)
+        if held >= self.fair_from * limit:
+            share = share_of(limit, len(self._held) + (user not in self._held))
+            if self._held[user] >= share:
+                return QuotaRefused(share, reason=RefusalReason.FAIR_SHARE, live=self._held[user])
+        return None
+
+    async def admit(self, user: str, slot: str) -> None:
+        if not self.admit_nowait(user, slot):
             assert self.limit is not None
-            raise QuotaRefused(self.limit)
+            refused = self._obstacle(user, self.limit)
+            assert refused is not None
+            raise refused
 
-    def release_nowait(self, slot: str) -> None:
+    def release_nowait(self, user: str, slot: str) -> None:
         """Count it no more."""
-        self._slots.discard(slot)
+        if slot in self._slots:
+            self._slots.remove(slot)
+            self._held[user] -= 1
+            if not self._held[user]:
+                del self._held[user]
 
-    async def release(self, user: str, slot: str) -> None:  # noqa: ARG002
-        self.release_nowait(slot)
+    async def release(self, user: str, slot: str) -> None:
+        self.release_nowait(user, slot)
 
     def __len__(self) -> int:
         return len(self._slots)

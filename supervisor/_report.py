@@ -255,6 +255,15 @@ class RefusalReason(enum.Enum):
     """Some slots are held by actors that are being removed; they come back by themselves."""
     PROCESS_LIMIT = "process_limit"
     """The whole process is full, or, over a cluster, the whole cluster."""
+    FAIR_SHARE = "fair_share"
+    """The process is nearly full, and the user has his share of it."""
+    OVERLOADED = "overloaded"
+    """More are starting than the process begins at once; its turn did not come in time."""
+
+    @property
+    def is_beyond_the_user(self) -> bool:
+        """Has the user a slot left, and others none for him?"""
+        return self not in (RefusalReason.LIMIT, RefusalReason.REAP_PENDING)
 
 
 @attrs.frozen
@@ -266,7 +275,7 @@ class Refusal:
     reason: RefusalReason
     limit: int
     live: int
-    """Slots held, by the user, or by all where the process is full."""
+    """Slots held, by the user, or by all where the process is full; or who starts or waits to."""
     holders: tuple[Holder, ...]
     condemned: int
     stages: tuple[StageReport, ...]
@@ -279,6 +288,10 @@ class Refusal:
         tried = ", ".join(dict.fromkeys(report.stage.value for report in self.stages))
         if self.reason is RefusalReason.PROCESS_LIMIT:
             what = f"The server is full ({self.limit} sessions)"
+        elif self.reason is RefusalReason.FAIR_SHARE:
+            what = f"The server is nearly full, and you have your share ({self.limit} sessions)"
+        elif self.reason is RefusalReason.OVERLOADED:
+            what = f"The server is overloaded: {self.live} sessions are starting"
         elif self.reason is RefusalReason.REAP_PENDING:
             what = f"Limit reached: {self.live} of {self.limit} slots held, some being freed"
         else:

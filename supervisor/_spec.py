@@ -225,6 +225,20 @@ class SupervisorSpec:
     """How long a spawn waits for answers to probes, and for actors that stop gracefully."""
     slot_wait: float = attrs.field(default=0.0, validator=_not_negative)
     """How long a spawn may wait for a slot, after cleanup, before it is refused."""
+    standing_wait: float | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_not_negative)
+    )
+    """And how long where a user's queue has stood for longer than `slot_wait`: then waiting longer helps
+    nobody. None: as long as ever. After CoDel, as Ben Maurer has it in "Fail at Scale", ACM Queue 2015."""
+    fair_from: float = attrs.field(default=1.0, validator=_positive)
+    """From this part of the process limit on, a user gets no more than his share: the limit, divided by
+    the users here. 1 or more: who comes first gets it."""
+    concurrent_starts: int | None = attrs.field(
+        default=None, validator=attrs.validators.optional(_at_least_one)
+    )
+    """How many actors of the process begin at once, users taking turns; None: any number."""
+    start_wait: float = attrs.field(default=2.0, validator=_seconds)
+    """How long a start may wait for its turn; then it is refused, as the process is overloaded."""
     sweep_period: float = attrs.field(default=300.0, validator=_seconds)
     sweep_jitter: float = attrs.field(default=0.1, validator=_a_part)
     """A part of the period, so that many processes do not sweep in step; 0: exactly the period."""

@@ -238,6 +238,7 @@ class Supervisor:
         self._pace.change(settings.supervisor)
         if isinstance(services.quota, LocalQuota):
             services.quota.limit = settings.supervisor.process_limit
+            services.quota.fair_from = settings.supervisor.fair_from
         if changes:
             words = tuple(map(str, changes))
             services.events.emit(SettingsChanged(services.events.stamp(), settings.supervisor, words))

@@ -35,6 +35,7 @@ from ._health import Lag, is_well
 from ._quota import Quota
 from ._report import Verdict
 from ._spec import ChildSpec, SupervisorSpec
+from ._starts import Starts
 from ._stream import Events
 
 P = ParamSpec("P")
@@ -56,6 +57,10 @@ class Services:
     longest; False: there are none."""
     evict: EvictionPolicy | None = None
     """Who makes room though healthy; None: nobody."""
+    starts: Starts = attrs.field(
+        init=False,
+        default=attrs.Factory(lambda self: Starts(lambda: self.spec.concurrent_starts), takes_self=True),
+    )
     in_need: int = attrs.field(init=False, default=0)
     """How many wait for a slot of the process, of whatever user."""
     jitter: random.Random = attrs.field(factory=lambda: random.Random(random.getrandbits(64)))  # noqa: S311  # dice, no secret

@@ -30,6 +30,7 @@ from ._escalation import Escalation
 from ._events import Found, Refused, Started, Waited
 from ._health import is_well
 from ._home import Home
+from ._quota import QuotaRefused
 from ._reaper import Reaper
 from ._report import (
     CleanupReport,
@@ -244,6 +245,7 @@ class UserSupervisor:
         if child.state is not State.RUNNING:
             return  # it was to end before it began: nobody is given a dying one
         self._reaper.forget(child)
+        self._beginnings.settled(child)
         self._restarts.began(child)
         spawn = self._spawns.pop(child.key, None)
         events = self._services.events
@@ -279,6 +281,7 @@ class UserSupervisor:
     def freed(self, child: Child) -> None:
         """A key, and perhaps a slot, became free; a start that was under way has failed."""
         self._reaper.forget(child)
+        self._beginnings.settled(child)
         self._fail_start_of(child)
         self._count_out_condemned()
         self._grant(heir=child.key)
@@ -308,9 +311,9 @@ class UserSupervisor:
 
     # Making room
 
-    def refuse(self, spawn: Spawn, *, process_limit: int | None = None) -> None:
-        """Tell it what was tried, and who holds the slots."""
-        report = refusal(self.table, spawn.key, spawn.stages, process_limit=process_limit)
+    def refuse(self, spawn: Spawn, *, beyond: QuotaRefused | None = None) -> None:
+        """Tell it what was tried, and who holds the slots; or what stood in its way beyond this user."""
+        report = refusal(self.table, spawn.key, spawn.stages, beyond=beyond)
         events = self._services.events
         waited = trio.current_time() - spawn.asked_at
         events.emit(Refused(events.stamp(), self.user, spawn.key, report, waited))

@@ -76,6 +76,7 @@ ORDER = {
         "_force",
         "_stuck",
         "_child",
+        "_starts",
         "_spawn",
         # one user
         "_eviction",

@@ -88,7 +88,7 @@ def _was_seen(books: Books, life: Life, came: float, event: Swept) -> None:
         return
     policy = life.birth.policy
     if life.started is None:
-        overdue, allowed = life.birth.stamp.at, policy.start_grace
+        overdue, allowed = life.birth.stamp.at, policy.start_grace + books.spec.start_wait
     elif life.unconnected is not None:
         overdue, allowed = life.unconnected, policy.attach_grace
     else:

@@ -29,8 +29,8 @@ def refused(books: Books, event: Refused) -> None:
     ledger.freed = None
     asked = ledger.waiting.pop(event.key, None)
     ledger.heirs.discard(event.key)
-    if event.refusal.reason is RefusalReason.PROCESS_LIMIT:
-        _process_is_full(books, ledger, event)
+    if event.refusal.reason.is_beyond_the_user:
+        _refused_beyond(books, ledger, event)
     else:
         _user_is_full(books, ledger, event)
         if asked is not None:
@@ -58,14 +58,22 @@ def _user_is_full(books: Books, ledger: Ledger, event: Refused) -> None:
         books.blame(Rule.REASON_AGREES, f"{report.reason.value}, and {some} leaving", event)
 
 
-def _process_is_full(books: Books, ledger: Ledger, event: Refused) -> None:
+def _refused_beyond(books: Books, ledger: Ledger, event: Refused) -> None:
     """The one that is refused has a slot of its user already, and gives it back."""
-    report, limit = event.refusal, books.spec.process_limit
     life = ledger.live.get(event.key)
     if life is not None and life.started is None:
         life.refused = True
     elif not books.blind:
         books.blame(Rule.NO_REFUSAL_OF_THE_LIVING, f"{event.key} was not starting", event)
+    if event.refusal.reason is RefusalReason.PROCESS_LIMIT:
+        _process_is_full(books, event)
+    elif event.refusal.live < event.refusal.limit:
+        detail = f"{event.refusal.live} of {event.refusal.limit}"
+        books.blame(Rule.NO_REFUSAL_WITH_ROOM, detail, event)
+
+
+def _process_is_full(books: Books, event: Refused) -> None:
+    report, limit = event.refusal, books.spec.process_limit
     if limit is None:
         return  # somebody else's quota counts
     if report.limit != limit or report.live != limit:
@@ -95,7 +103,7 @@ def _cites_what_was_told(books: Books, ledger: Ledger, event: Refused) -> None:
     if missing:
         names = ", ".join(sorted(stage.value for stage in missing))
         books.blame(Rule.CLEANED_FIRST, f"not tried: {names}", event)
-    full = event.refusal.reason is RefusalReason.PROCESS_LIMIT
+    full = event.refusal.reason.is_beyond_the_user
     known = [*(ledger.told if full else ledger.cleaned), *ledger.takeovers.pop(event.key, ())]
     if books.blind:
         return

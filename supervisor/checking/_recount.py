@@ -142,6 +142,10 @@ class Ledger:
         return list(self.condemned.values())[self.allowance :]
 
 
+def _shortest_wait(spec: SupervisorSpec) -> float:
+    return spec.slot_wait if spec.standing_wait is None else min(spec.slot_wait, spec.standing_wait)
+
+
 @attrs.define(eq=False)
 class Books:
     """All that the log has told, folded: its size is that of those who live, not of the log."""
@@ -153,7 +157,7 @@ class Books:
     """Otherwise only the events know it, since a function gives it."""
     slack: float
     shortest_wait: float = attrs.field(
-        init=False, default=attrs.Factory(lambda self: self.spec.slot_wait, takes_self=True)
+        init=False, default=attrs.Factory(lambda self: _shortest_wait(self.spec), takes_self=True)
     )
     """The least `slot_wait` so far; the spec has the longest."""
     violations: list[Violation] = attrs.field(factory=list[Violation])
@@ -208,7 +212,7 @@ class Books:
     def respecify(self, new: SupervisorSpec) -> None:
         """From now on `new` holds; what began before may go by the old one still: the laxer counts."""
         old = self.spec
-        self.shortest_wait = min(self.shortest_wait, new.slot_wait)
+        self.shortest_wait = min(self.shortest_wait, _shortest_wait(new))
         self.spec = attrs.evolve(
             new,
             sweep_period=max(old.sweep_period, new.sweep_period),

@@ -17,7 +17,6 @@ from supervisor import (
     Health,
     MailDeadLettered,
     Obtained,
-    RefusalReason,
     Refused,
     Reserved,
     SpawnFailed,
@@ -64,7 +63,7 @@ def situations(log: list[Event]) -> Counter[str]:
     for event in log:
         match event:
             case Refused(refusal=refusal):
-                full = refusal.reason is RefusalReason.PROCESS_LIMIT
+                full = refusal.reason.is_beyond_the_user
                 seen["process full" if full else "refusal"] += 1
             case CleanedUp(report=report):
                 seen["takeover"] += sum(stage.stage is supervisor.Stage.TAKEOVER for stage in report.stages)

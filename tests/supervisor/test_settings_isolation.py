@@ -169,6 +169,8 @@ def test_the_core_and_the_loader_read_no_environment() -> None:
     """Nobody asks `os.environ`: a process whose environment cannot be read loads all the same."""
     program = """
 import supervisor.settings, os
+# Where pydantic is installed, typed-settings imports it now, and that looks for the machine's time zones.
+supervisor.settings.load(supervisor.settings.Settings, profile="test")
 class Closed(dict):
     def _no(self, *_): raise AssertionError("read the environment")
     __getitem__ = get = __contains__ = __iter__ = items = keys = _no
