@@ -73,6 +73,10 @@ def _restart(name: str, file: str, old: str, new: str) -> Mutant:
     return Mutant(name, f"supervisor/{file}", old, new, tuple(f"{S}{each}.py" for each in names))
 
 
+def _more(name: str, file: str, old: str, new: str, test: str) -> Mutant:
+    return Mutant(name, f"supervisor/{file}", old, new, (f"{S}{test}.py",))
+
+
 def _reaper(name: str, old: str, new: str) -> Mutant:
     first = (f"{S}condemned.py", f"{S}reaping.py", f"{S}force.py")
     return Mutant(name, "supervisor/_reaper.py", old, new, first)
@@ -321,7 +325,7 @@ MUTANTS = (
     # The decision
     _admission(
         "garbage is not cleaned",
-        "ESCALATION = (Stage.GARBAGE, Stage.LIVENESS)",
+        "ESCALATION = (Stage.GARBAGE, Stage.LIVENESS, Stage.EVICT)",
         "ESCALATION = (Stage.LIVENESS,)",
     ),
     _admission("liveness is not tried", "    if len(tried) < len(stages):\n", "    if not tried:\n"),
@@ -369,12 +373,12 @@ MUTANTS = (
     ),
     _cleanup(
         "the live count of a refusal is the limit",
-        "live=table.held if process_limit is None",
-        "live=table.limit if process_limit is None",
+        "live=table.held if beyond is None",
+        "live=table.limit if beyond is None",
     ),
     _cleanup("a dry run counts nobody out", "        held -= len(reaped)\n", ""),
     _cleanup(
-        "a stage waits for nobody", "    await _wait_left([*begun, *leaving, *going], bound=bound)\n", ""
+        "a stage waits for nobody", "    await wait_left([*begun, *leaving, *going], bound=bound)\n", ""
     ),
     _cleanup("a voided verdict is not told", "table.emit(Voided, child, verdict)", "pass"),
     # The table
@@ -723,6 +727,82 @@ MUTANTS = (
     _restart("who stops waiting for a restart ends it", "_user.py", " and not spawn.joins:", ":"),
     _restart("stopped for good, and begun anew", "_user.py", "        self._restarts.forget(key)\n", ""),
     _restart(
-        "all are stopped for good, and begin anew", "_user.py", "        self._restarts.forget_all()\n", ""
+        "all are stopped for good, and begin anew",
+        "_user.py",
+        "        self._restarts.forget_all()\n        leaving",
+        "        leaving",
+    ),
+    # Ending, evicting, overload
+    _more(
+        "a drain begins anew what crashes",
+        "_user.py",
+        "        units = self._restarts.units(self.table.children)\n        self._restarts.forget_all()\n",
+        "        units = self._restarts.units(self.table.children)\n",
+        "drain",
+    ),
+    _more(
+        "a second drain waits for the notice of the first",
+        "_drain.py",
+        "        self._noticing.cancel()\n",
+        "",
+        "drain",
+    ),
+    _more(
+        "who holds a drain up is not cancelled",
+        "_drain.py",
+        "            if not child.has_left:\n",
+        "            if child.has_left:\n",
+        "drain",
+    ),
+    _more(
+        "all clients come back at once",
+        "_drain.py",
+        "reconnect * self._services.jitter.random()",
+        "reconnect",
+        "drain",
+    ),
+    _more("who is at work is evicted", "_evicting.py", " and pulse.phase is Phase.PARKED", "", "eviction"),
+    _more("the protected are evicted", "_evicting.py", "not child.spec.protected and ", "", "eviction"),
+    _more(
+        "a policy chooses whom it likes",
+        "_evicting.py",
+        "    if chosen not in candidates:\n",
+        "    if False:\n",
+        "eviction",
+    ),
+    _more(
+        "the healthy go above a lowered limit",
+        "_escalation.py",
+        "        if self._table.held > self._table.limit:\n            return ()",
+        "        if False:\n            return ()",
+        "eviction",
+    ),
+    _more(
+        "a user has one more than his share",
+        "_quota.py",
+        "            if self._held[user] >= share:\n",
+        "            if self._held[user] > share:\n",
+        "overload",
+    ),
+    _more(
+        "a start holds its turn for ever",
+        "_starts.py",
+        "        self._starting.discard(child)\n",
+        "        pass\n",
+        "overload",
+    ),
+    _more(
+        "turns go to who came last",
+        "_starts.py",
+        "        user = self._users.popleft()\n",
+        "        user = self._users.pop()\n",
+        "overload",
+    ),
+    _more(
+        "who waits to begin is found unresponsive",
+        "_beginnings.py",
+        "min(spec.start_wait, 0.9 * child.spec.health.start_grace)",
+        "spec.start_wait",
+        "overload",
     ),
 )
