@@ -209,13 +209,15 @@ async def test_above_a_lowered_limit_nobody_is_evicted_in_vain(autojump_clock: M
         assert crowd.keys == {"a", "b", "c"}
 
 
-@pytest.mark.parametrize(
-    "policy",
-    [
-        lambda _, found: 1 / 0,
-        lambda _, found: attrs.evolve(found[0], key="another"),
-    ],
-)
+def raises(_: Newcomer, found: Sequence[Candidate]) -> Candidate | None:
+    raise ZeroDivisionError(f"of {len(found)}")
+
+
+def makes_one_up(_: Newcomer, found: Sequence[Candidate]) -> Candidate | None:
+    return attrs.evolve(found[0], key="another")
+
+
+@pytest.mark.parametrize("policy", [raises, makes_one_up])
 async def test_a_policy_that_fails_evicts_nobody_and_is_told(
     policy: EvictionPolicy, autojump_clock: MockClock
 ) -> None:

@@ -69,7 +69,7 @@ class Member(Actor[str]):
                 raise ValueError(message)
             case "stop":
                 self.stop()
-            case "hang":
+            case _:
                 await trio.sleep_forever()
 
     async def on_stop(self) -> None:
