@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import trio
 
-from actors import ExitReason, Phase, State
+from actors import ExitReason, State
 
 from ._child import Child
 from ._cleanup import report_of, wait_left
@@ -57,8 +57,7 @@ def _choose(table: Table, policy: EvictionPolicy, newcomer: Newcomer) -> Child |
 
 def _may_go(table: Table, child: Child) -> bool:
     """Is it healthy, with nothing to do, and not protected?"""
-    pulse = child.pulse
-    at_rest = pulse.state is State.RUNNING and pulse.phase is Phase.PARKED
+    at_rest = child.state is State.RUNNING and not len(child.mailbox)
     return at_rest and not child.spec.protected and table.verdict(child).health is Health.HEALTHY
 
 

@@ -289,9 +289,9 @@ class Refusal:
         if self.reason is RefusalReason.PROCESS_LIMIT:
             what = f"The server is full ({self.limit} sessions)"
         elif self.reason is RefusalReason.FAIR_SHARE:
-            what = f"The server is nearly full, and you have your share ({self.limit} sessions)"
+            what = f"The server is nearly full: your share is {self.limit} sessions"
         elif self.reason is RefusalReason.OVERLOADED:
-            what = f"The server is overloaded: {self.live} sessions are starting"
+            what = f"The server is overloaded: {self.live} sessions start, {self.limit} may"
         elif self.reason is RefusalReason.REAP_PENDING:
             what = f"Limit reached: {self.live} of {self.limit} slots held, some being freed"
         else:

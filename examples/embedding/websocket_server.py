@@ -4,10 +4,10 @@
     python -m websockets ws://127.0.0.1:8765/ws             # elsewhere; pip install websockets
 
 The first message says who it is: a user, and one of the user's sessions. Whoever is refused is told why in
-the Close frame, and sees by its code, 1013, that it is worth coming again. At the end everybody gets 1001.
+the Close frame, and sees by its code, 1013, that it is worth coming again. At the end everybody gets 1012,
+and when to come back; a second signal ends it at once.
 """
 
-import signal
 import sys
 from functools import partial
 
@@ -15,7 +15,7 @@ import trio
 
 from actors import ActorError, Connection, UserManager, attach
 from actors.websocket import serve_websocket
-from supervisor import ChildSpec, SpawnRefused, Supervisor, open_supervisor
+from supervisor import ChildSpec, SpawnRefused, Supervisor, drain_on_signal, open_supervisor
 
 CLOSE_POLICY = 1008
 CLOSE_TRY_AGAIN = 1013
@@ -52,21 +52,21 @@ async def serve_client(supervisor: Supervisor, connection: Connection) -> None:
 
 
 async def serve(
-    port: int, *, limit: int = 20, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
+    supervisor: Supervisor, port: int, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Until cancelled; the port is told, for one that is 0."""
-    async with open_supervisor(limit) as supervisor, trio.open_nursery() as nursery:
-        handler, handlers = partial(serve_client, supervisor), supervisor.handler_nursery
+    handler, handlers = partial(serve_client, supervisor), supervisor.handler_nursery
+    async with trio.open_nursery() as nursery:
         [listener] = await nursery.start(partial(serve_websocket, handler, port, handler_nursery=handlers))
         task_status.started(listener.socket.getsockname()[1])
 
 
 async def main(port: int) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
-            print(f"ws://127.0.0.1:{await nursery.start(serve, port)}/ws", flush=True)
-            await anext(aiter(signals))
-            nursery.cancel_scope.cancel()
+    async with open_supervisor() as supervisor, trio.open_nursery() as servers:
+        async with trio.open_nursery() as until_drained:
+            await until_drained.start(drain_on_signal, supervisor)
+            print(f"ws://127.0.0.1:{await servers.start(serve, supervisor, port)}/ws", flush=True)
+        servers.cancel_scope.cancel()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -13,6 +14,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
 
 from examples.embedding.websocket_server import serve
+from supervisor import open_supervisor
 
 from .lines import PATIENCE, started
 
@@ -34,8 +36,8 @@ async def opened(url: str) -> AsyncGenerator[WebSocketConnection]:
 @asynccontextmanager
 async def served(limit: int = 20) -> AsyncGenerator[Open]:
     with trio.fail_after(PATIENCE):
-        async with trio.open_nursery() as nursery:
-            port = await nursery.start(partial(serve, 0, limit=limit))
+        async with open_supervisor(limit) as supervisor, trio.open_nursery() as nursery:
+            port = await nursery.start(serve, supervisor, 0)
             yield partial(opened, f"ws://127.0.0.1:{port}/ws")
             nursery.cancel_scope.cancel()
 
@@ -95,4 +97,6 @@ async def test_a_signal_ends_it_and_everybody_is_told(number: signal.Signals) ->
         async with opened(program.says) as websocket:
             assert await say(websocket, "alice laptop") == "welcome"
             assert await program.end(number) == (0, "")
-            assert await closed(websocket) == (1001, "session ended: shutdown")
+            code, reason = await closed(websocket)
+            assert code == 1012
+            assert re.fullmatch(r"The server restarts. Retry in [0-5] s.", reason)

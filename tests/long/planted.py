@@ -454,7 +454,7 @@ MUTANTS = (
         "supervisor/_beginnings.py",
         "                await count_out(self._services, child)  # noqa: ASYNC102  # it bounds itself\n",
         "                await trio.lowlevel.cancel_shielded_checkpoint()\n",
-        (f"{S}spawn.py", f"{S}limits.py"),
+        (f"{S}hostile.py", f"{S}restarts_and_slots.py"),
     ),
     _reaper(
         "a stuck start is waited for",
@@ -761,15 +761,8 @@ MUTANTS = (
         "reconnect",
         "drain",
     ),
-    _more("who is at work is evicted", "_evicting.py", " and pulse.phase is Phase.PARKED", "", "eviction"),
+    _more("who is at work is evicted", "_evicting.py", " and not len(child.mailbox)", "", "eviction"),
     _more("the protected are evicted", "_evicting.py", "not child.spec.protected and ", "", "eviction"),
-    _more(
-        "a policy chooses whom it likes",
-        "_evicting.py",
-        "    if chosen not in candidates:\n",
-        "    if False:\n",
-        "eviction",
-    ),
     _more(
         "the healthy go above a lowered limit",
         "_escalation.py",

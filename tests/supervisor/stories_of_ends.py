@@ -7,6 +7,7 @@ from supervisor import CleanupReport as Report
 from supervisor import (
     ConnectionAttached,
     ConnectionDetached,
+    Evicted,
     Forced,
     ForceStep,
     Health,
@@ -228,6 +229,28 @@ def a_sweep_passes_by_an_abandoned_one(story: Story, wrong: bool) -> None:
     if not wrong:
         story.reap(who, Health.DISCONNECTED, phase=Phase.PARKED)
     story.tell(Swept, Report(None, ()), 0.0)
+
+
+@breaks(Rule.EVICTED_FOR_SOMEBODY)
+def a_healthy_one_makes_room_and_nobody_waits(story: Story, wrong: bool) -> None:
+    who, _ = story.begin(), story.begin("c", 2)
+    if not wrong:
+        story.wait("b")
+    story.about(Evicted, who, "b", 60.0)
+    story.end(who, ExitReason.EVICTED, since=story.now)
+    if not wrong:
+        story.begin("b", 2)
+
+
+@breaks(Rule.EVICTED_FOR_SOMEBODY)
+def one_that_ends_already_makes_room(story: Story, wrong: bool) -> None:
+    who, _ = story.begin(), story.begin("c", 2)
+    story.wait("b")
+    if wrong:
+        story.about(Evicted, who, "b", 60.0)
+    story.about(Evicted, who, "b", 60.0)
+    story.end(who, ExitReason.EVICTED, since=story.now)
+    story.begin("b", 2)
 
 
 # Cleaning up

@@ -226,6 +226,26 @@ async def test_nobody_begins_anew(autojump_clock: MockClock) -> None:
         assert not supervisor.users
 
 
+async def test_who_crashes_before_he_is_asked_to_stop_does_not_begin_anew_either(
+    autojump_clock: MockClock,
+) -> None:
+    async with opened() as (supervisor, _), trio.open_nursery() as nursery:
+        crowd = Crowd(supervisor)
+        restart = RestartPolicy(when=Restart.ALWAYS, backoff=0.01)
+        for number in range(10):
+            await crowd.get(f"tab-{number}", CrashesInHandle, restart=restart)
+            await trio.sleep(1)
+        last = supervisor.lookup("alice", "tab-9")
+        assert last is not None
+        nursery.start_soon(supervisor.drain, DrainSpec(spread=10.0, per_second=1.0))
+        await trio.sleep(2)
+        last.tell_nowait(Work())
+        await trio.sleep(1)
+        assert supervisor.lookup("alice", "tab-9") is None
+        await trio.sleep(20)
+        assert not supervisor.users
+
+
 async def test_a_group_ends_in_order(autojump_clock: MockClock) -> None:
     group = RestartGroup("call")
     async with opened() as (supervisor, log):

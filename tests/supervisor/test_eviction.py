@@ -29,7 +29,7 @@ from supervisor import (
     open_supervisor,
 )
 from supervisor.checking import check_events
-from supervisor.testing import Echo, Healthy, WedgedForever
+from supervisor.testing import Echo, Healthy, WedgedForever, Work
 
 from .harness import LONG, Crowd, Log, answers, settle
 
@@ -146,6 +146,27 @@ async def test_who_is_at_work_or_newborn_or_protected_or_doubtful_is_no_candidat
         assert asked == [(Newcomer("alice", "new", 7), {"free", "another"})]
         assert crowd.keys == {"protected", "busy-0", "stuck-0", "another", "new"}
         assert busy.exit is None
+
+
+async def test_who_has_mail_is_no_candidate_though_he_has_not_begun_with_it(
+    autojump_clock: MockClock,
+) -> None:
+    asked: list[set[str]] = []
+
+    async with evicting(lambda _, found: policy(found), limit=3) as (_, _, crowd):
+        refs = {key: (await crowd.get(key)).ref for key in ("a", "b", "c")}
+
+        def policy(found: Sequence[Candidate]) -> Candidate | None:
+            asked.append({one.key for one in found})
+            refs["b"].tell_nowait(Work())
+            return next(one for one in found if one.key == "a") if len(asked) == 1 else None
+
+        await settle()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(crowd.get, "x")
+            await trio.lowlevel.checkpoint()
+            await crowd.refused("y")
+        assert asked[:2] == [{"a", "b", "c"}, {"c"}]
 
 
 async def test_the_bad_go_first_and_then_nobody_healthy_must(autojump_clock: MockClock) -> None:

@@ -80,7 +80,7 @@ async def test_one_user_cannot_eat_the_process_and_is_told_his_share(autojump_cl
         refusal = await greedy.refused("sixth")
         assert refusal.reason is RefusalReason.FAIR_SHARE
         assert (refusal.limit, refusal.live) == (5, 5)
-        assert "your share (5 sessions)" in refusal.sentence
+        assert "your share is 5 sessions" in refusal.sentence
         assert refusal.stages, "nobody is refused before a cleanup"
         await bob.add("more", 4)
         carol = Crowd(supervisor, "carol")
