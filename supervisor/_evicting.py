@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import attrs
 import trio
 
 from actors import ExitReason, State
@@ -12,7 +13,7 @@ from ._child import Child
 from ._cleanup import report_of, wait_left
 from ._events import Evicted, EvictionFailed
 from ._eviction import Candidate, EvictionPolicy, Newcomer
-from ._report import Health, Stage, StageReport
+from ._report import Explanation, Health, Stage, StageReport
 from ._table import Table
 
 # What the evicted client hears.
@@ -43,6 +44,23 @@ async def run_evict_stage(
         events.emit(EvictionFailed(events.stamp(), table.user, error))
     await wait_left(leaving, bound=bound)
     return report_of(table, Stage.EVICT, before, began, found, leaving)
+
+
+def with_eviction(explained: Explanation, table: Table, policy: EvictionPolicy) -> Explanation:
+    """What one more spawn would meet, where a policy may make room for it: of the usual priority, say."""
+    if explained.would_admit or table.held > table.limit:
+        return explained
+    try:
+        child = _choose(table, policy, Newcomer(table.user, "", 0))
+    except Exception:  # noqa: BLE001  # told when it matters: by the admission
+        child = None
+    before = explained.dry_run.stages[-1].after
+    findings = {one: one.finding(table.verdict(one)) for one in table.children}
+    reaped = () if child is None else (findings.pop(child),)
+    kept = tuple(findings.values())
+    stage = StageReport(Stage.EVICT, before, before - len(reaped), reaped, kept, (), 0.0)
+    dry_run = attrs.evolve(explained.dry_run, stages=(*explained.dry_run.stages, stage))
+    return attrs.evolve(explained, dry_run=dry_run)
 
 
 def _choose(table: Table, policy: EvictionPolicy, newcomer: Newcomer) -> Child | None:

@@ -28,6 +28,7 @@ from ._cleanup import (
 )
 from ._escalation import Escalation
 from ._events import Found, Refused, Started, Waited
+from ._evicting import with_eviction
 from ._health import is_well
 from ._home import Home
 from ._quota import QuotaRefused
@@ -370,7 +371,8 @@ class UserSupervisor:
             self.home.do(lambda: self._run_stages(Stage.LIVENESS, Trigger.HIGH_WATER, []))
 
     def explain(self) -> Explanation:
-        return explain(self.table, waiting=len(self.waiting))
+        explained, policy = explain(self.table, waiting=len(self.waiting)), self._services.evict
+        return explained if policy is None else with_eviction(explained, self.table, policy)
 
     def snapshot(self) -> UserSnapshot:
         return snapshot_of(self.table, waiting=len(self.waiting))

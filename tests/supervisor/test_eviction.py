@@ -266,6 +266,19 @@ async def test_one_that_does_not_stop_in_time_keeps_its_slot_for_its_grace(autoj
         assert len(log.of(Evicted)) == 1
 
 
+async def test_an_explanation_says_who_would_make_room(autojump_clock: MockClock) -> None:
+    async with evicting(LeastRecentlyActive(), limit=2) as (supervisor, log, crowd):
+        await crowd.get("a")
+        await crowd.get("b")
+        assert not supervisor.explain("alice").would_admit, "nobody is quiet yet"
+        await trio.sleep(60)
+        explained = supervisor.explain("alice")
+        assert explained.would_admit
+        assert [finding.key for finding in explained.dry_run.reaped] == ["a"]
+        assert explained.dry_run.stages[-1].stage is Stage.EVICT
+        assert not log.of(Evicted)
+
+
 async def test_nobody_is_evicted_by_hand() -> None:
     async with open_supervisor(evict=LeastRecentlyActive()) as supervisor:
         with pytest.raises(ValueError, match="newcomers"):
