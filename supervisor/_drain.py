@@ -24,13 +24,24 @@ from ._user import UserSupervisor
 # Batches are stopped no more often than this, in seconds.
 TICK = 0.1
 
-# A manager, or the members of a group, who end one after the other.
-Unit = Sequence[Child]
 
+@attrs.frozen(eq=False)
+class Unit:
+    """Of one user: a manager, or the members of a group, who end one after the other."""
 
-def in_order(units: Iterable[Unit]) -> list[Unit]:
-    """Who has no client goes first, then who has been quiet longest: those at work have the most time."""
-    return sorted(units, key=lambda unit: max((bool(c.pulse.connections), c.pulse.active_at) for c in unit))
+    here: UserSupervisor
+    members: Sequence[Child]
+
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Who has no client goes first, then who has been quiet longest: those at work have the most time."""
+        return max((bool(child.pulse.connections), child.pulse.active_at) for child in self.members)
+
+    def stop(self, told: str) -> None:
+        if len(self.members) == 1:
+            self.members[0].stop(ExitReason.DRAINED, told)
+        else:
+            self.here.home.do(partial(stop_in_order, self.members, ExitReason.DRAINED, told))
 
 
 def pace(units: int, spec: DrainSpec) -> tuple[int, float]:
@@ -66,8 +77,9 @@ class Drain:
         await self._let_it_be_noticed(spec.notice)
         self._stop_accepting()
         noticed = trio.current_time()
-        units = in_order(unit for here in list(self._users()) for unit in here.begin_drain())
-        leaving = [child for unit in units for child in unit]
+        units = [Unit(here, unit) for here in list(self._users()) for unit in here.begin_drain()]
+        units.sort(key=lambda unit: unit.rank)
+        leaving = [child for unit in units for child in unit.members]
         with self._services.events.subscribe() as events:
             async with trio.open_nursery() as nursery:
                 overdue = list[StopOverdue]()
@@ -105,16 +117,8 @@ class Drain:
                     await _all_left(leaving)
                     return
             for unit in units[start : start + size]:
-                self._stop_unit(unit, spec.reconnect)
-
-    def _stop_unit(self, unit: Unit, reconnect: float) -> None:
-        seconds = reconnect * self._services.jitter.random()
-        told = f"The server restarts. Retry in {seconds:.0f} s."
-        if len(unit) == 1:
-            unit[0].stop(ExitReason.DRAINED, told)
-        else:
-            here = next(here for here in self._users() if here.user == unit[0].user)
-            here.home.do(partial(stop_in_order, unit, ExitReason.DRAINED, told))
+                seconds = spec.reconnect * self._services.jitter.random()
+                unit.stop(f"The server restarts. Retry in {seconds:.0f} s.")
 
     async def _see_out(self, leaving: Sequence[Child], grace: float) -> None:
         """Until all have left; who has not when the grace is over is cancelled, and has its last ones."""

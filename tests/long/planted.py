@@ -757,8 +757,8 @@ MUTANTS = (
     _more(
         "all clients come back at once",
         "_drain.py",
-        "reconnect * self._services.jitter.random()",
-        "reconnect",
+        "spec.reconnect * self._services.jitter.random()",
+        "spec.reconnect",
         "drain",
     ),
     _more("who is at work is evicted", "_evicting.py", " and not len(child.mailbox)", "", "eviction"),
