@@ -24,7 +24,25 @@
             counter.stop()
 
 This package knows one actor and nothing of supervision: most programs get their refs from
-`supervisor.open_supervisor()`.
+`supervisor.open_supervisor()`, and need of this only `Actor`, `UserManager`, `Request` and `attach`.
+
+*What you write* is an `Actor`: its state, and `handle`, which gets one message at a time, so nothing
+needs a lock. Around it are hooks: `on_start`, `on_stop`, `probe`. Longer work is a child task
+(`start_soon`), a blocking call a thread (`run_blocking`); both end, or are let go, with the actor.
+
+*What others hold* is an `ActorRef`: `tell` (waits for room), `tell_nowait` (raises `MailboxFull`), `ask`
+(gives the answer, of the type that its `Request` names), `stop`, `wait_stopped`. It reaches one
+incarnation, and never the next. Nothing takes a time-out: use Trio's cancel scopes.
+
+*How it ends* is a value, an `Exit`: stopped, crashed, cancelled and so on, with the error if there is one. A
+crash ends this one actor; whoever asked it has the error too. `monitor` tells another actor of the end.
+
+*What the runtime knows* is its `Pulse`: in which phase its task is, since when, with what in hand. It
+is written by what runs the actor and not by the actor, so it is evidence: `supervisor` judges by it.
+
+*Connections* belong to a `UserManager`, by `attach`. They live by what comes in; sending
+(`broadcast`, `Group`) never waits for a peer. `actors.websocket` makes them of WebSockets,
+`actors.asgi` of those of any ASGI framework.
 """
 
 from ._actor import Actor, run_actor

@@ -1,1 +1,1 @@
-"""Examples: three small ones to read at once, and a chat server to run."""
+"""Examples: small ones to read at once, servers of all kinds, failures on purpose, a chat. See README.md."""

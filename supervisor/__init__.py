@@ -16,6 +16,28 @@
 Every way to a manager is `Supervisor.get_or_spawn`. Nobody is locked out by ghosts: before it
 refuses, it removes whom the runtime's own evidence speaks against. No healthy manager is ever
 ended to make room.
+
+*A manager* is an actor that one user has under one key, made as its `ChildSpec` says: the factory, how
+long each phase may take (`HealthPolicy`), whether it begins anew (`RestartPolicy`), and with whom
+(`RestartGroup`). It holds one of the user's slots from before it starts until all that it had is free.
+
+*A verdict* says how it is: healthy, busy until then, unresponsive, and always why. `judge` makes it from
+evidence, in microseconds, and asks nobody. `Supervisor.explain` shows those of a user.
+
+*Making room* goes in stages, and stops as soon as there is some: garbage (nobody uses it), then liveness
+(past its budget, or its probe fails). Only then comes `SpawnRefused`, whose `refusal` has the verdict on each
+slot holder. A sweep in the background does the same where nobody asks.
+
+*Ending* is asked for (`stop`), then a cancellation after a grace. Trio cannot end what ignores that: it is
+*condemned*, gives up its slot and key, and is told with the line where it hangs. `drain` and
+`drain_on_signal` empty a whole process, and tell clients when to come back.
+
+*Events* tell all that happens, in order (`Supervisor.events`); logs, metrics, alerts and the journal are made
+of them. `SupervisorSpec` has the supervisor's own times and limits, each with its unit and its reason.
+
+The subpackages need extras, and say which: `settings`, `metrics`, `alerts`, `journal`, `operations`,
+`console`, `cli`, and `testing`, for your own tests. `examples/README.md` has the guides: which number to
+choose, what you see when something goes wrong, and what differs from OTP, Akka, Orleans and plain Trio.
 """
 
 from ._blockage import Blockage

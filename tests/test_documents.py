@@ -1,10 +1,14 @@
-"""What the README and the package docstrings show is run here, word for word."""
+"""What the README, the guides and the docstrings show is run, word for word; links lead somewhere."""
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 import sys
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +18,20 @@ from trio_websocket import open_websocket_url
 
 import actors
 import supervisor
+from supervisor.checking import Rule
+
+from .embedding.test_websocket import closed, opened, say
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
-BLOCKS: list[str] = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+DOCUMENTS = ("README.md", "examples/README.md")
+README, GUIDES = ((ROOT / name).read_text() for name in DOCUMENTS)
+
+
+def programs(text: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+BLOCKS = programs(README)
 
 
 def run(code: str) -> str:
@@ -54,11 +68,9 @@ def test_the_example_of_restarts_of_the_readme_runs() -> None:
 
 
 async def test_the_websocket_example_of_the_readme_serves() -> None:
-    listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
-    port = listener.socket.getsockname()[1]
-    await listener.aclose()
+    port = await free_port()
     module: dict[str, Any] = {"__name__": "example"}
-    [program] = [block for block in BLOCKS if "import serve_websocket" in block]
+    [program] = [block for block in BLOCKS if "message.upper()" in block and "trio.run" in block]
     exec(program.replace("8765", str(port)), module)  # noqa: S102  # the README's own text
     with trio.fail_after(20):
         async with trio.open_nursery() as nursery:
@@ -80,6 +92,50 @@ def test_the_tests_that_the_readme_shows_are_run_are_short_and_pass(tmp_path: Pa
     assert len(names) == 2
     for name in names:
         assert re.search(rf"::{name} PASSED", outcome)
+
+
+@pytest.mark.parametrize("program", [*BLOCKS, *programs(GUIDES)], ids=lambda program: program.split()[-1])
+def test_every_program_runs_as_it_stands(program: str, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(program)
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "error", "-c", "import program"]  # one that serves for ever is only made
+    done = subprocess.run(
+        command, check=False, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+
+
+async def test_the_program_that_drains_tells_its_clients_when_to_come_back_and_ends() -> None:
+    port, [program] = await free_port(), [block for block in BLOCKS if "drain_on_signal" in block]
+    with trio.fail_after(30), started(program.replace("8765", str(port))) as process:
+        await wait_for_port(port)
+        async with opened(f"ws://127.0.0.1:{port}/ws") as websocket:
+            assert await say(websocket, "hello") == "hello"
+            process.send_signal(signal.SIGTERM)
+            code, reason = await closed(websocket)
+        said, _ = await trio.to_thread.run_sync(process.communicate, abandon_on_cancel=True)
+    assert code == 1012
+    assert re.fullmatch(r"The server restarts\. Retry in [0-5] s\.", reason)
+    assert process.returncode == 0
+    assert re.fullmatch(r"drained 1 managers in [\d.]+ s, 0 cancelled, 0 condemned\n", said)
+
+
+@contextmanager
+def started(program: str) -> Generator[subprocess.Popen[str]]:
+    """Gone at the end of the block, however that ends."""
+    command = [sys.executable, "-W", "error", "-c", program]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+async def free_port() -> int:
+    listener = (await trio.open_tcp_listeners(0, host="127.0.0.1"))[0]
+    port: int = listener.socket.getsockname()[1]
+    await listener.aclose()
+    return port
 
 
 async def wait_for_port(port: int) -> None:
@@ -115,10 +171,41 @@ def test_the_small_examples_run_and_say_what_they_promise(name: str, said: list[
         assert words in printed
 
 
-def test_every_file_that_the_readme_links_to_is_there() -> None:
-    links = re.findall(r"\]\(([\w./]+)\)", README)
-    assert len(links) > 5
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def links() -> Iterator[tuple[Path, str, str]]:
+    """Where a link stands, what it shows, and where it leads; those into the world are left out."""
+    for name in DOCUMENTS:
+        for shown, target in re.findall(r"\[([^][]*)\]\(([^)\s]+)\)", (ROOT / name).read_text()):
+            if not target.startswith("https://"):
+                yield ROOT / name, shown, target
+
+
+def anchors(document: Path) -> set[str]:
+    """Those that its headings make, as GitHub does."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_link_leads_to_a_file_and_to_a_heading_that_are_there() -> None:
+    found = list(links())
+    assert len(found) > 100
+    for document, _, target in found:
+        path, _, anchor = target.partition("#")
+        there = (document.parent / path).resolve() if path else document
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+def test_every_test_that_is_named_is_in_the_file_that_its_link_leads_to() -> None:
+    named = [(d.parent / target, shown) for d, shown, target in links() if shown.startswith("`test_")]
+    assert len(named) > 50
+    for path, shown in named:
+        start = shown.strip("`").removesuffix("...")
+        end = "" if shown.endswith("...`") else r"\("
+        assert re.search(rf"def {start}{end}", path.read_text()), shown
+
+
+def test_the_promises_that_are_judged_are_as_many_as_the_readme_says() -> None:
+    assert f"[{len(Rule)} sentences]" in README
 
 
 def test_the_readme_names_two_commands_for_a_fresh_machine() -> None:

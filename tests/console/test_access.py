@@ -144,8 +144,10 @@ def test_it_works_wherever_it_is_mounted(site: Site, windows: Windows) -> None:
     assert all(name.startswith(site.url) for name in resources)
 
 
-def test_the_program_in_the_readme_serves_the_console() -> None:
-    blocks: list[str] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+def test_the_program_in_the_guides_serves_the_console() -> None:
+    blocks: list[str] = re.findall(
+        r"```python\n(.*?)```", (ROOT / "examples/README.md").read_text(), flags=re.DOTALL
+    )
     [program] = [block for block in blocks if "supervisor.console" in block]
     with closing(socket.create_server((HOST, 0))) as listening:
         port = listening.getsockname()[1]

@@ -242,8 +242,8 @@ def test_as_a_command_it_says_the_same_and_explains_itself(tmp_path: Path) -> No
     assert "Exit status: 0 nothing was broken, 1 something was" in command("check", "--help").stdout
 
 
-def test_the_example_of_the_readme_writes_a_journal_that_passes(tmp_path: Path) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+def test_the_example_of_the_guides_writes_a_journal_that_passes(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "examples/README.md").read_text(), flags=re.DOTALL)
     [program] = [block for block in blocks if "open_journal" in block]
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
     for words in (["-c", program], ["-m", "supervisor", "check", "run.jsonl"]):

@@ -215,6 +215,17 @@ async def test_a_full_process_refuses_and_says_so(autojump_clock: MockClock) -> 
         assert (await Crowd(supervisor, "cid").get("tab")).created
 
 
+async def test_a_refusal_of_a_full_process_names_nobody_elses_sessions(autojump_clock: MockClock) -> None:
+    async with opened(5, process_limit=2) as (supervisor, _):
+        ann = Crowd(supervisor, "ann")
+        await ann.add("mine", 1)
+        await Crowd(supervisor, "bob").add("secret", 1)
+        refusal = await ann.refused("tab")
+        assert [holder.key for holder in refusal.holders] == ["mine-0"]
+        assert "bob" not in str(refusal)
+        assert "secret" not in str(refusal)
+
+
 async def test_a_full_process_is_rid_of_whom_evidence_speaks_against(autojump_clock: MockClock) -> None:
     async with opened(5, process_limit=2) as (supervisor, _):
         await Crowd(supervisor, "ann").add("stuck", 1, WedgedForever, at_work=True)

@@ -46,6 +46,22 @@ async def test_nothing_outlives_the_block(autojump_clock: MockClock) -> None:
     assert not supervisor.snapshot().users
 
 
+async def test_shutdown_gives_each_child_its_own_time_and_all_of_them_the_same(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_supervisor() as supervisor:
+        events = supervisor.events()
+        crowd = Crowd(supervisor)
+        for seconds in (3.0, 1.0, 2.0):
+            await crowd.get(f"grace-{seconds:g}", StopHangs, stop_grace=seconds)
+        await crowd.get("well", partial(SlowStop, 0.5))
+        began = trio.current_time()
+    ends = {event.key: event.stamp.at - began for event in terminals(events)}
+    assert list(ends) == ["well", "grace-1", "grace-2", "grace-3"]
+    for key, seconds in {"well": 0.5, "grace-1": 1.0, "grace-2": 2.0, "grace-3": 3.0}.items():
+        assert seconds <= ends[key] <= seconds + CANCEL_GRACE
+
+
 async def test_what_the_body_raised_comes_out_bare(autojump_clock: MockClock) -> None:
     async def body() -> None:
         async with open_supervisor() as supervisor:
