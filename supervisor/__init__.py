@@ -25,8 +25,9 @@ long each phase may take (`HealthPolicy`), whether it begins anew (`RestartPolic
 evidence, in microseconds, and asks nobody. `Supervisor.explain` shows those of a user.
 
 *Making room* goes in stages, and stops as soon as there is some: garbage (nobody uses it), then liveness
-(past its budget, or its probe fails). Only then comes `SpawnRefused`, whose `refusal` has the verdict on each
-slot holder. A sweep in the background does the same where nobody asks.
+(past its budget, or its probe fails), and eviction only where you gave a policy for that. Then comes
+`SpawnRefused`, whose `refusal` has the verdict on each slot holder. A sweep in the background does the same
+where nobody asks.
 
 *Ending* is asked for (`stop`), then a cancellation after a grace. Trio cannot end what ignores that: it is
 *condemned*, gives up its slot and key, and is told with the line where it hangs. `drain` and

@@ -148,7 +148,7 @@ def _judge_connections(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag)
 
 def _judge_activity(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict:
     """Is it used? While the loop stalled nothing could come in: that time is not quiet time."""
-    stalled = lag.duration if lag.resumed_at > pulse.active_at else 0.0
+    stalled = min(lag.duration, max(lag.resumed_at - pulse.active_at, 0.0))
     quiet = now - pulse.active_at - stalled
     if policy.idle_limit is not None and quiet > policy.idle_limit:
         return Verdict(

@@ -111,6 +111,13 @@ def test_the_time_of_a_stall_is_no_quiet_time() -> None:
     assert health(1000.0 + 3600.0 + 3000.1, lag=lag, active_at=1000.0) is Health.IDLE
 
 
+def test_only_the_part_of_a_stall_that_was_quiet_counts_for_nothing() -> None:
+    lag = Lag(resumed_at=4700.0, duration=3000.0)
+    told = verdict(4700.5, lag=lag, active_at=4699.9)  # by what held up the loop itself, at its end
+    assert "active 0.5 s ago" in told.evidence
+    assert health(4699.9 + 3600.0 + 0.2, lag=lag, active_at=4699.9) is Health.IDLE
+
+
 def test_a_policy_without_an_idle_limit_lets_be_quiet_for_ever() -> None:
     policy = attrs.evolve(POLICY, idle_limit=None)
     assert health(1e9, policy=policy) is Health.HEALTHY
