@@ -126,6 +126,13 @@ class ActorRef(Generic[M_contra]):
         if not SEES_CANCELLATION or RUNNING.task._cancel_status.effectively_cancelled:  # noqa: SLF001
             await checkpoint_if_cancelled()
         cell, sender, envelope = self.cell, current_cell.get(), Envelope(request)
+        mailbox = cell.mailbox
+        if sender is None and len(mailbox.user) < mailbox.room:  # as in tell_nowait; no actor, so no circle
+            mailbox.user.append(envelope)
+            mailbox.accepted += 1
+            if mailbox.receiver is not None:
+                mailbox.wake()
+            return await wait_task_rescheduled(envelope.park(task))  # type: ignore[no-any-return]
         waiting = None if sender is None else Waiting(sender, cell, envelope.awaited)
         try:
             if self._put_nowait(envelope, sender):
