@@ -14,7 +14,13 @@ const LATEST = 4;
 const KEPT = 100;
 const NONE_NAMED = "None is named: the process was full, and others' sessions are not this user's business.";
 
-const REASONS = { limit: "at the limit", reap_pending: "slots being freed", process_limit: "process full" };
+const REASONS = {
+  limit: "at the limit",
+  reap_pending: "slots being freed",
+  process_limit: "process full",
+  fair_share: "beyond the share",
+  overloaded: "too many start",
+};
 
 export class Refusals {
   #keyed = new Keyed(byId("refusals-list"));
