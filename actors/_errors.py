@@ -6,7 +6,10 @@ from ._lifecycle import Exit
 
 
 class ActorError(Exception):
-    """Every error of this package."""
+    """Every error of this package. Also its repr says the way out: that is what a log shows of a crash."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self}>"
 
 
 class MailboxFull(ActorError):

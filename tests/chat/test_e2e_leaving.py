@@ -39,7 +39,7 @@ def test_the_end_of_each_session_is_in_the_log(serve: Serve) -> None:
     with peer(server.ws, "ann", "tab") as ann:
         ann.until("welcome")
         server.end()
-    assert "ann/tab#1 ended: shutdown" in server.said
+    assert "ann/tab#1 ended: drained: The server restarts. Retry in " in server.said
 
 
 def test_clients_of_the_page_that_read_nothing_do_not_hold_the_server_up(serve: Serve) -> None:

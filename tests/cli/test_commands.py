@@ -154,7 +154,7 @@ def test_a_cleanup_that_is_refused_touches_nobody(ask: Run, server: Server) -> N
     said = ask("cleanup", "--user", "eve", "--until", "evict")
     assert said.status == 1
     assert said.out == ""
-    assert said.err.startswith("trouper: no eviction policy")
+    assert said.err.startswith("trouper: the healthy make room for newcomers only")
     [manager] = ask("explain", "eve", "--json").facts["managers"]
     assert manager["health"] == "unresponsive"
 

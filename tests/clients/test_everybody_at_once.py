@@ -17,7 +17,7 @@ from .driver import Driver
 IMPATIENT = ConnectionSpec(quiet=0.5, ping_timeout=1.0, second_chance=1.0)
 
 
-def test_everybody_hears_everybody_and_1001_when_the_server_ends(
+def test_everybody_hears_everybody_and_1012_when_the_server_ends(
     everybody: list[Driver], own_server: Server
 ) -> None:
     for client in everybody:
@@ -32,7 +32,7 @@ def test_everybody_hears_everybody_and_1001_when_the_server_ends(
         assert {message["user"] for message in heard} == {client.kind.name for client in everybody}
     own_server.end()
     assert {client.kind.name: client.closed()[0] for client in everybody} == {
-        client.kind.name: 1001 for client in everybody
+        client.kind.name: 1012 for client in everybody
     }
 
 

@@ -79,12 +79,12 @@ async def test_one_that_ignores_its_cancellation_is_told_as_failed(autojump_cloc
         assert (failed["key"], failed["health"]) == ("shielded-0", "unresponsive")
 
 
-async def test_nobody_is_evicted_without_a_policy(autojump_clock: MockClock) -> None:
+async def test_nobody_is_evicted_by_hand(autojump_clock: MockClock) -> None:
     async with site() as here:
         await trouble(here)
         answer = await here.client.post("cleanup", CLEANUP | {"until": "evict"})
         assert answer.status == 409
-        assert "no eviction policy" in answer.error
+        assert "the healthy make room for newcomers only" in answer.error
         assert len(here.supervisor.explain("alice").holders) == 4
 
 
