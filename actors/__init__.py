@@ -73,10 +73,11 @@ from ._errors import (
     TooManyConnections,
     TooManyThreads,
 )
+from ._goodbye import CLOSE_EVICTED, goodbye
 from ._group import Group
 from ._lifecycle import Exit, ExitReason, State
 from ._mailbox import DEFAULT_CAPACITY, Probe
-from ._manager import CLOSE_EVICTED, UserManager, attach, attached_to, goodbye
+from ._manager import UserManager, attach, attached_to
 from ._monitor import Down, Monitor
 from ._outbox import Outbox, Sink
 from ._pulse import Phase, Pulse

@@ -220,6 +220,8 @@ async def _start(factory: Callable[[], Actor[M]], cell: ActorCell) -> Actor[M]:
     cell.pulse.enter(Phase.ON_START, trio.current_time())
     cell.enter_context()
     actor = factory()
+    if not isinstance(actor, Actor):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"the factory must make an Actor, not {actor!r}")
     actor.bind(cell)
     await actor.on_start()
     cell.leave_context()

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import attrs
 
 from ._connection import CLOSE_ERROR, Connection
-from ._errors import ConnectionClosed
+from ._errors import ActorError, ConnectionClosed
 from ._silence import ConnectionSpec
 
 CLOSE_NOT_TEXT = 1003
@@ -59,7 +59,17 @@ def noting(handler: Handler, crash: list[Exception]) -> Handler:
             _, other = ExceptionGroup("", [error]).split(ConnectionClosed)
             if other is None:  # the normal end, perhaps out of a nursery
                 raise
+            if (farewell := _farewell(other)) is not None:
+                connection.close(*farewell)
+                return
             crash.append(error)
             connection.close(CLOSE_ERROR, "internal error")
 
     return noted
+
+
+def _farewell(error: BaseException) -> tuple[int, str] | None:
+    """What the client is told, where that one error, perhaps out of a nursery, has words for it."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error.farewell if isinstance(error, ActorError) else None

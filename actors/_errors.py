@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._goodbye import CLOSE_TRY_AGAIN, goodbye
 from ._lifecycle import Exit
 
 
@@ -10,6 +11,14 @@ class ActorError(Exception):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self}>"
+
+    @property
+    def farewell(self) -> tuple[int, str] | None:
+        """The WebSocket close code, and the reason, for a client whose handler let this error out.
+
+        None: it is nobody's fault but the handler's own, and so 1011, "internal error".
+        """
+        return None
 
 
 class MailboxFull(ActorError):
@@ -34,6 +43,10 @@ class ActorStopped(ActorError):
         super().__init__(actor, exit)
         self.actor = actor
         self.exit = exit
+
+    @property
+    def farewell(self) -> tuple[int, str]:
+        return goodbye(self.exit)
 
     def __str__(self) -> str:
         return f"{self.actor!r} takes no messages any more ({self.exit}); obtain it anew from its supervisor"
@@ -94,6 +107,10 @@ class TooManyConnections(ActorError):
         super().__init__(actor, limit)
         self.actor = actor
         self.limit = limit
+
+    @property
+    def farewell(self) -> tuple[int, str]:
+        return CLOSE_TRY_AGAIN, f"This session has {self.limit} connections already."
 
     def __str__(self) -> str:
         return f"{self.actor!r} holds {self.limit} connections already, its limit; close one first"

@@ -13,23 +13,12 @@ from ._actor import Actor
 from ._cell import ActorCell, Attached, Detached
 from ._connection import Connection, Frame
 from ._errors import ActorStopped, ConnectionClosed, TooManyConnections
+from ._goodbye import goodbye
 from ._group import send_to_all
-from ._lifecycle import Exit, ExitReason, accepts_mail
+from ._lifecycle import Exit, accepts_mail
 from ._ref import ActorRef
 
 M = TypeVar("M")
-
-CLOSE_EVICTED = 4009
-"""Close code for whose session had to make room: from the range for private use."""
-
-CLOSE_CODES = {
-    ExitReason.CRASHED: 1011,
-    ExitReason.START_FAILED: 1011,
-    ExitReason.UNRESPONSIVE: 1011,
-    ExitReason.EVICTED: CLOSE_EVICTED,
-    ExitReason.DRAINED: 1012,
-}
-"""The WebSocket close code by why the manager ended; 1001 (going away) for all others."""
 
 
 class UserManager(Actor[M]):
@@ -104,17 +93,6 @@ def _detach(cell: ActorCell, connection: Connection, why: str) -> None:
     cell.pulse.disconnected(trio.current_time())
     assert cell.pulse.connections is not None
     cell.observe(Detached(cell.pulse.connections, why))
-
-
-def goodbye(exit: Exit) -> tuple[int, str]:
-    """What to close a connection with whose manager ended so: the WebSocket close code, and the reason.
-
-    Of what was done by policy the client hears the details: who was evicted why, and when to come back.
-    """
-    code = CLOSE_CODES.get(exit.reason, 1001)
-    if exit.detail and exit.reason in (ExitReason.EVICTED, ExitReason.DRAINED):
-        return code, exit.detail
-    return code, f"session ended: {exit.reason.value}"
 
 
 def _close(connection: Connection, exit: Exit) -> None:

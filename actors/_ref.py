@@ -121,10 +121,13 @@ class ActorRef(Generic[M_contra]):
           ActorCrashed: it raised while working on this request.
           Deadlock: you are this actor, or it waits, directly or through others, for you.
           Fenced: you are condemned.
+          TypeError: that is no Request; nothing was sent.
         """
         task = current_task()
         if not SEES_CANCELLATION or RUNNING.task._cancel_status.effectively_cancelled:  # noqa: SLF001
             await checkpoint_if_cancelled()
+        if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"ask takes a Request, which says what it is answered with, not {request!r}")
         cell, sender, envelope = self.cell, current_cell.get(), Envelope(request)
         mailbox = cell.mailbox
         if sender is None and len(mailbox.user) < mailbox.room:  # as in tell_nowait; no actor, so no circle

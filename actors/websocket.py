@@ -237,7 +237,7 @@ async def _handshake(
         nursery, wire, max_message_size=spec.message_bytes, message_queue_size=_INBOUND_QUEUE
     )
     if request.path.partition("?")[0] != spec.path:
-        await request.reject(404, body=b"no WebSocket here\n")
+        await request.reject(404, body=f"no WebSocket here, but at {spec.path}\n".encode())
     elif not welcome(request.headers, _host_of(request), spec.origins):
         await request.reject(403, body=b"not from this origin\n")
     else:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import TypeVar
 
 import attrs
 import trio
 
-from actors import ExitReason
+from actors import ExitReason, State
 
 from ._child import Child
 from ._dead_man import dead_man_switch
-from ._events import Drained, DrainStarted, StopOverdue
+from ._events import Drained, DrainStarted, Event, Stamp, StopOverdue
 from ._report import DrainReport
 from ._round import stop_in_order
 from ._spec import DrainSpec
 from ._stream import Subscription
 from ._table import Services
 from ._user import UserSupervisor
+
+T = TypeVar("T")
 
 # Batches are stopped no more often than this, in seconds.
 TICK = 0.1
@@ -60,12 +63,23 @@ class Drain:
     _stop_accepting: Callable[[], None]
     has_begun: bool = attrs.field(init=False, default=False)
     """Nobody new should be sent here any more."""
+    _running: int = attrs.field(init=False, default=0)
     _noticing: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
     """In which the first of them waits for load balancers."""
 
     async def run(self, spec: DrainSpec) -> DrainReport:
-        with dead_man_switch(self._allowed(spec)):
-            return await self._run(spec)
+        tells = not self._running  # of several at once the first tells
+        self._running += 1
+        try:
+            with dead_man_switch(self._allowed(spec)):
+                if tells:
+                    self._tell(DrainStarted, spec.notice)
+                report = await self._run(spec)
+                if tells:
+                    self._tell(Drained, report)
+                return report
+        finally:
+            self._running -= 1
 
     def _allowed(self, spec: DrainSpec) -> float | None:
         """A loop that hangs ends by the dead-man switch, as it does in the end that follows; in seconds."""
@@ -89,7 +103,7 @@ class Drain:
                 await self._see_out(leaving, spec.grace)
                 nursery.cancel_scope.cancel()
             overdue += [event for event in events.drain() if isinstance(event, StopOverdue)]
-        report = DrainReport(
+        return DrainReport(
             managers=len(leaving),
             overdue=tuple(map(str, overdue)),
             condemned=tuple(f"{c.name}: {' > '.join(c.stack())}" for c in leaving if c.is_condemned),
@@ -97,12 +111,11 @@ class Drain:
             stopping=stopped - noticed,
             leaving=trio.current_time() - stopped,
         )
-        self._services.events.emit(Drained(self._services.events.stamp(), report))
-        return report
+
+    def _tell(self, kind: Callable[[Stamp, T], Event], said: T) -> None:
+        self._services.events.emit(kind(self._services.events.stamp(), said))
 
     async def _let_it_be_noticed(self, notice: float) -> None:
-        events = self._services.events
-        events.emit(DrainStarted(events.stamp(), notice))
         self._noticing.cancel()
         self.has_begun = True
         with trio.CancelScope() as self._noticing:
@@ -118,15 +131,19 @@ class Drain:
                     return
             for unit in units[start : start + size]:
                 seconds = spec.reconnect * self._services.jitter.random()
-                unit.stop(f"The server restarts. Retry in {seconds:.0f} s.")
+                unit.stop(f"The server restarts. Retry in {math.ceil(seconds)} s.")
 
     async def _see_out(self, leaving: Sequence[Child], grace: float) -> None:
         """Until all have left; who has not when the grace is over is cancelled, and has its last ones."""
         with trio.move_on_after(grace):
             await _all_left(leaving)
         for child in leaving:
-            if not child.has_left:
+            if child.has_left:
+                continue
+            if grace and child.state is State.STOPPING:
                 child.cut_short(ExitReason.DRAINED, "the grace of the drain is over")
+            else:  # it had none, or nobody had asked it yet
+                child.cancel(ExitReason.DRAINED, "the server ends at once")
         await _all_left(leaving)
 
 

@@ -7,6 +7,7 @@ from actors import ActorError, Exit
 from ._report import Refusal
 
 CLOSE_TRY_AGAIN_LATER = 1013
+CLOSE_RESTARTS = 1012
 
 
 class SupervisorError(ActorError):
@@ -52,6 +53,10 @@ class SpawnRefused(SupervisorError):
         """At most 123 bytes, for the Close frame."""
         return self.refusal.sentence
 
+    @property
+    def farewell(self) -> tuple[int, str]:
+        return self.close_code, self.close_reason
+
     def __str__(self) -> str:
         return f"no session for {self.user!r}: {self.refusal}"
 
@@ -72,6 +77,13 @@ class SpawnFailed(SupervisorError):
 
 class SupervisorClosed(SupervisorError):
     """The supervisor's block is ending, or has ended; nothing new is started."""
+
+    retry_after = 5.0
+    """Seconds after which another process may be there."""
+
+    @property
+    def farewell(self) -> tuple[int, str]:
+        return CLOSE_RESTARTS, f"The server restarts. Retry in {self.retry_after:.0f} s."
 
     def __str__(self) -> str:
         return "this supervisor is shutting down and starts nothing new"

@@ -45,6 +45,6 @@ class Limits:
 
 def check_limit(limit: object, user: str | None) -> None:
     """Raise ValueError unless it is a number of slots; of one user, or of all."""
-    if not isinstance(limit, int) or limit < 0:
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
         whose = "the limit" if user is None else f"the limit of {user!r}"
         raise ValueError(f"{whose} must be a whole number of slots, 0 or more, not {limit!r}")

@@ -44,8 +44,9 @@ async def open_supervisor(
     """
     if not callable(limit):
         check_limit(limit, None)
+    spec = SupervisorSpec() if spec is None else spec
+    _check(spec, evict)
     failure: BaseException | None = None
-    spec = spec or SupervisorSpec()
     host = _Host(limit, spec, quota, evict)
     with ExitStack() as until_ended:
         async with trio.open_nursery() as outer:
@@ -63,6 +64,13 @@ async def open_supervisor(
                 host.leave()
     if failure is not None:
         raise failure
+
+
+def _check(spec: object, evict: object) -> None:
+    if not isinstance(spec, SupervisorSpec):
+        raise TypeError(f"spec must be a SupervisorSpec, not {spec!r}")
+    if evict is not None and not callable(evict):
+        raise TypeError(f"evict must be a policy, such as LeastRecentlyActive(), or None, not {evict!r}")
 
 
 def _is_cancellation(error: BaseException) -> bool:

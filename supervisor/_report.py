@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 
 import attrs
 
@@ -296,7 +297,7 @@ class Refusal:
             what = f"Limit reached: {self.live} of {self.limit} slots held, some being freed"
         else:
             what = f"Limit reached: {self.live} of {self.limit} sessions alive"
-        return f"{what}. Tried {tried or 'nothing'}. Retry in {self.retry_after:.0f} s."
+        return f"{what}. Tried {tried or 'nothing'}. Retry in {math.ceil(self.retry_after)} s."
 
     def __str__(self) -> str:
         who = "; ".join(f"{h.key}: {h.verdict}" for h in self.holders)

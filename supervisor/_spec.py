@@ -27,7 +27,13 @@ Limit = int | Callable[[str], int] | Callable[[str], Awaitable[int]]
 """A number, or a function of the user, sync or async."""
 
 
+def _number(attribute: attrs.Attribute[Any], value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{attribute.name} must be a number, not {value!r}")
+
+
 def _seconds(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    _number(attribute, value)
     if not 0 < value < math.inf:
         raise ValueError(f"{attribute.name} must be more than 0 seconds, and finite, not {value!r}")
 
@@ -38,23 +44,35 @@ def _seconds_or_none(instance: Any, attribute: attrs.Attribute[Any], value: floa
 
 
 def _not_negative(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    _number(attribute, value)
     if not 0 <= value < math.inf:
         raise ValueError(f"{attribute.name} must be 0 or more, and finite, not {value!r}")
 
 
 def _positive(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    _number(attribute, value)
     if not value > 0:
         raise ValueError(f"{attribute.name} must be more than 0, not {value!r}")
 
 
 def _a_part(_: Any, attribute: attrs.Attribute[Any], value: float) -> None:
+    _number(attribute, value)
     if not 0 <= value < 1:
         raise ValueError(f"{attribute.name} must be a part: 0 or more, and less than 1, not {value!r}")
 
 
 def _at_least_one(_: Any, attribute: attrs.Attribute[Any], value: int) -> None:
+    _number(attribute, value)
     if value < 1:
         raise ValueError(f"{attribute.name} must be 1 or more, not {value!r}")
+
+
+def _a_factory(_: Any, __: attrs.Attribute[Any], value: object) -> None:
+    if not callable(value):
+        what = type(value).__name__
+        raise TypeError(
+            f"factory must make a fresh actor at each call: write ChildSpec({what}), not an instance"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -108,8 +126,10 @@ class RestartGroup:
     Restart.NEVER end with the others, and stay ended.
     """
 
-    name: str
-    strategy: Strategy = Strategy.ONE_FOR_ALL
+    name: str = attrs.field(validator=attrs.validators.instance_of(str))
+    strategy: Strategy = attrs.field(
+        default=Strategy.ONE_FOR_ALL, validator=attrs.validators.instance_of(Strategy)
+    )
 
 
 class Beyond(enum.Enum):
@@ -130,7 +150,7 @@ class RestartPolicy:
     is an unresponsive one while somebody waits for its slot.
     """
 
-    when: Restart = Restart.NEVER
+    when: Restart = attrs.field(default=Restart.NEVER, validator=attrs.validators.instance_of(Restart))
     intensity: int = attrs.field(default=3, validator=_not_negative)
     """At most so many restarts in any `period`, each child for itself; time that it hung, or waited to
     begin anew, is not counted: OTP, which knows no such waits, restarts at once."""
@@ -141,7 +161,7 @@ class RestartPolicy:
     """And is never more than this."""
     healthy_after: float = attrs.field(default=10.0, validator=_seconds)
     """One that has run for so long starts from the first bound again."""
-    beyond: Beyond = Beyond.GIVE_UP
+    beyond: Beyond = attrs.field(default=Beyond.GIVE_UP, validator=attrs.validators.instance_of(Beyond))
 
 
 _NO_RESTART = RestartPolicy()
@@ -155,9 +175,11 @@ def _restart_policy(given: RestartPolicy | Restart) -> RestartPolicy:
 class ChildSpec(Generic[M]):
     """How to make one actor, and what it is allowed."""
 
-    factory: Callable[[], Actor[M]] = attrs.field(validator=attrs.validators.is_callable())
+    factory: Callable[[], Actor[M]] = attrs.field(validator=_a_factory)
     """Makes a fresh actor; called in its own task and a fresh context, once per incarnation."""
-    health: HealthPolicy = attrs.field(kw_only=True, factory=HealthPolicy)
+    health: HealthPolicy = attrs.field(
+        kw_only=True, factory=HealthPolicy, validator=attrs.validators.instance_of(HealthPolicy)
+    )
     mailbox_capacity: int = attrs.field(kw_only=True, default=DEFAULT_CAPACITY, validator=_at_least_one)
     connection_limit: int = attrs.field(
         kw_only=True, default=DEFAULT_CONNECTION_LIMIT, validator=_not_negative
@@ -170,6 +192,7 @@ class ChildSpec(Generic[M]):
         kw_only=True,
         default=_NO_RESTART,
         converter=_restart_policy,
+        validator=attrs.validators.instance_of(RestartPolicy),
     )
     """Whether it begins anew after its end; `Restart.ALWAYS` alone means that with the usual numbers."""
     group: RestartGroup | None = attrs.field(
@@ -178,7 +201,7 @@ class ChildSpec(Generic[M]):
         validator=attrs.validators.optional(attrs.validators.instance_of(RestartGroup)),
     )
     """With which others of its user it begins anew; None: it stands alone."""
-    priority: int = attrs.field(kw_only=True, default=0)
+    priority: int = attrs.field(kw_only=True, default=0, validator=attrs.validators.instance_of(int))
     """For eviction policies, where there is one: the least goes first."""
     protected: bool = attrs.field(kw_only=True, default=False)
     """Whether it is never evicted, whatever a policy says."""

@@ -23,6 +23,7 @@ ORDER = {
     "actors": (
         "_conflict",
         "_lifecycle",
+        "_goodbye",
         "_errors",
         "_pulse",
         "_mailbox",
@@ -247,7 +248,7 @@ ORDER = {
 }
 
 PURE = {
-    "actors": ("_lifecycle", "_errors", "_pulse", "_silence", "_life", "_rate"),
+    "actors": ("_lifecycle", "_goodbye", "_errors", "_pulse", "_silence", "_life", "_rate"),
     "supervisor": (
         "_report",
         "_spec",

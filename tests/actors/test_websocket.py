@@ -118,7 +118,7 @@ async def test_another_path_is_not_found() -> None:
                 pass
         [rejected] = caught.value.exceptions
         assert isinstance(rejected, ConnectionRejected)
-        assert (rejected.status_code, rejected.body) == (404, b"no WebSocket here\n")
+        assert (rejected.status_code, rejected.body) == (404, b"no WebSocket here, but at /ws\n")
         assert await server.failures() == []
         assert await server.echoes()
 

@@ -750,8 +750,8 @@ MUTANTS = (
     _more(
         "who holds a drain up is not cancelled",
         "_drain.py",
-        "            if not child.has_left:\n",
-        "            if child.has_left:\n",
+        "            if child.has_left:\n                continue\n",
+        "            if not child.has_left:\n                continue\n",
         "drain",
     ),
     _more(

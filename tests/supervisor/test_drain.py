@@ -193,6 +193,25 @@ async def test_a_second_drain_in_more_of_a_hurry_ends_both_at_once(autojump_cloc
     assert len(reports) == 6
 
 
+async def test_who_is_ended_at_once_by_a_second_drain_is_blamed_for_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    async with opened() as (supervisor, log):
+        crowd = Crowd(supervisor)
+        await crowd.add("tab", 10)
+        await crowd.add("stuck", 1, WedgedForever, at_work=True, stop_grace=60.0)
+        async with trio.open_nursery() as nursery:
+            slow = DrainSpec(notice=1.0, spread=10.0, per_second=1.0, grace=60.0)
+            nursery.start_soon(supervisor.drain, slow)
+            await trio.sleep(3)
+            nursery.start_soon(supervisor.drain, DrainSpec(spread=0.0, grace=0.0))
+        assert not log.of(StopOverdue)
+        assert len(log.of(DrainStarted)) == len(log.of(Drained)) == 1
+        (told,) = log.of(Drained)
+        assert told.report.managers == 11
+        assert told.report.overdue == ()
+
+
 async def test_who_waits_for_a_slot_is_told_that_there_will_be_none(autojump_clock: MockClock) -> None:
     async with opened(1, slot_wait=60.0) as (supervisor, _):
         await Crowd(supervisor).add("tab", 1)
