@@ -70,6 +70,7 @@ def noting(handler: Handler, crash: list[Exception]) -> Handler:
 
 def _farewell(error: BaseException) -> tuple[int, str] | None:
     """What the client is told, where that one error, perhaps out of a nursery, has words for it."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+    if len(inner) == 1:
+        return _farewell(inner[0])
     return error.farewell if isinstance(error, ActorError) else None

@@ -27,6 +27,10 @@ from .harness import Crowd, opened
 Loose = Callable[..., Any]
 
 
+def untyped(make: Loose) -> Loose:
+    return make
+
+
 @pytest.mark.parametrize(
     ("make", "wrong", "named"),
     [
@@ -62,13 +66,13 @@ def test_what_is_no_spec_is_refused_by_the_name_of_the_option(
 
 
 def test_an_actor_is_no_factory_of_actors() -> None:
-    spec: Loose = ChildSpec
+    spec = untyped(ChildSpec)
     with pytest.raises(TypeError, match=r"write ChildSpec\(Healthy\)"):
         spec(Healthy())
 
 
 async def test_a_factory_that_makes_no_actor_fails_the_spawn_in_words(autojump_clock: MockClock) -> None:
-    spec: Loose = ChildSpec
+    spec = untyped(ChildSpec)
     async with opened() as (supervisor, _):
         with pytest.raises(SpawnFailed, match="the factory must make an Actor, not 0"):
             await supervisor.get_or_spawn("alice", "tab", spec(int))
@@ -85,7 +89,7 @@ async def test_a_factory_that_makes_no_actor_fails_the_spawn_in_words(autojump_c
     ],
 )
 async def test_what_is_no_supervisor_is_not_opened(wrong: dict[str, object], named: str) -> None:
-    opens: Loose = open_supervisor
+    opens = untyped(open_supervisor)
     with pytest.raises((TypeError, ValueError), match=named):
         async with opens(**wrong):
             pytest.fail("it was opened")
