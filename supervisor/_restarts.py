@@ -211,6 +211,8 @@ class Restarts:
         """It ends for good, and its group with it."""
         self._table.emit(GaveUp, child, history.exits, why)
         self.forget(child.key)
+        if (round_ := self._rounds.get(history)) is not None:
+            round_.cancel()
         others = self._members(history)
         if others:
             for one in others:

@@ -85,7 +85,7 @@ class Round:
 
     async def _begin(self, key: str) -> None:
         child = self._successors.get(key)
-        if child is not None:
+        if child is not None and not self._scope.cancel_called:  # perhaps in this very moment
             settled = trio.Event()
             self._beginning = child, settled
             self._turns[child].set()

@@ -335,6 +335,26 @@ async def test_an_earlier_one_that_crashes_during_the_round_begins_it_with_all_a
         assert check_events(log.all, over=False) == ()
 
 
+async def test_given_up_during_the_round_nobody_of_the_group_begins_any_more(
+    autojump_clock: MockClock,
+) -> None:
+    stage = Stage(Strategy.ONE_FOR_ALL, slow=0.2)
+    once = attrs.evolve(POLICY, intensity=1, backoff=0.01)
+    async with opened(5) as (supervisor, log):
+        for key in "abc":
+            await supervisor.get_or_spawn(USER, key, stage.spec(key, once))
+        stage.take()
+        b = supervisor.lookup(USER, "b")
+        assert b is not None
+        stage.fails_to_start.add("a")
+        await b.tell("crash")
+        await trio.sleep(10)
+        assert len(log.of(GaveUp)) == 1
+        assert [line for line in stage.take() if "begins" in line] == []
+        assert supervisor.users == ()
+        assert check_events(log.all, over=False) == ()
+
+
 def test_a_group_is_no_name() -> None:
     with pytest.raises(TypeError, match="group"):
         ChildSpec(Shielded, group="call")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
