@@ -28,7 +28,7 @@ TRIES = 5
 BLOCKS = f"""
 import sys, time
 import trio
-from actors import Actor
+from actors import Actor, Request
 from supervisor import ChildSpec, open_supervisor, open_watchdog
 from tests.supervisor.holding import compute_in_c, sleep_in_c
 
@@ -36,7 +36,10 @@ def say(words):
     sys.stderr.write(f"{{words}}\\n")
     sys.stderr.flush()
 
-class Blocks(Actor[None]):
+class Go(Request[None]):
+    pass
+
+class Blocks(Actor[Go]):
     async def handle(self, message):
         began, ends = time.perf_counter(), time.perf_counter() + {3 * LIMIT}
         say(f"began {{began!r}}")
@@ -48,7 +51,7 @@ async def main():
             await trio.sleep({LIMIT})
             ref = (await supervisor.get_or_spawn("alice", "tab", ChildSpec(Blocks))).ref
             await trio.sleep({LIMIT})
-            await ref.ask(None)
+            await ref.ask(Go())
 
 trio.run(main)
 """
