@@ -88,7 +88,9 @@ def _was_seen(books: Books, life: Life, came: float, event: Swept) -> None:
         return
     policy = life.birth.policy
     if life.started is None:
-        overdue, allowed = life.birth.stamp.at, policy.start_grace + books.spec.start_wait
+        spec = books.spec
+        turn = 0.0 if spec.concurrent_starts is None else spec.start_wait
+        overdue, allowed = life.birth.stamp.at, policy.start_grace + turn
     elif life.unconnected is not None:
         overdue, allowed = life.unconnected, policy.attach_grace
     else:
