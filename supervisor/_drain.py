@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import TypeVar
 
 import attrs
 import trio
@@ -14,15 +13,14 @@ from actors import ExitReason, State
 
 from ._child import Child
 from ._dead_man import dead_man_switch
-from ._events import Drained, DrainStarted, Event, Stamp, StopOverdue
+from ._errors import come_back_in
+from ._events import Drained, DrainStarted, StopOverdue
 from ._report import DrainReport
 from ._round import stop_in_order
 from ._spec import DrainSpec
 from ._stream import Subscription
 from ._table import Services
 from ._user import UserSupervisor
-
-T = TypeVar("T")
 
 # Batches are stopped no more often than this, in seconds.
 TICK = 0.1
@@ -68,15 +66,15 @@ class Drain:
     """In which the first of them waits for load balancers."""
 
     async def run(self, spec: DrainSpec) -> DrainReport:
-        tells = not self._running  # of several at once the first tells
+        events, tells = self._services.events, not self._running  # of several at once the first tells
         self._running += 1
         try:
             with dead_man_switch(self._allowed(spec)):
                 if tells:
-                    self._tell(DrainStarted, spec.notice)
+                    events.emit(DrainStarted(events.stamp(), spec.notice))
                 report = await self._run(spec)
                 if tells:
-                    self._tell(Drained, report)
+                    events.emit(Drained(events.stamp(), report))
                 return report
         finally:
             self._running -= 1
@@ -112,9 +110,6 @@ class Drain:
             leaving=trio.current_time() - stopped,
         )
 
-    def _tell(self, kind: Callable[[Stamp, T], Event], said: T) -> None:
-        self._services.events.emit(kind(self._services.events.stamp(), said))
-
     async def _let_it_be_noticed(self, notice: float) -> None:
         self._noticing.cancel()
         self.has_begun = True
@@ -130,8 +125,7 @@ class Drain:
                     await _all_left(leaving)
                     return
             for unit in units[start : start + size]:
-                seconds = spec.reconnect * self._services.jitter.random()
-                unit.stop(f"The server restarts. Retry in {math.ceil(seconds)} s.")
+                unit.stop(come_back_in(spec.reconnect * self._services.jitter.random()))
 
     async def _see_out(self, leaving: Sequence[Child], grace: float) -> None:
         """Until all have left; who has not when the grace is over is cancelled, and has its last ones."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from actors import ActorError, Exit
+import math
+
+from actors import ActorError, Exit, ExitReason, goodbye
 
 from ._report import Refusal
 
 CLOSE_TRY_AGAIN_LATER = 1013
-CLOSE_RESTARTS = 1012
+
+
+def come_back_in(seconds: float) -> str:
+    """What a client of a process that ends is told."""
+    return f"The server restarts. Retry in {math.ceil(seconds)} s."
 
 
 class SupervisorError(ActorError):
@@ -83,7 +89,7 @@ class SupervisorClosed(SupervisorError):
 
     @property
     def farewell(self) -> tuple[int, str]:
-        return CLOSE_RESTARTS, f"The server restarts. Retry in {self.retry_after:.0f} s."
+        return goodbye(Exit(ExitReason.DRAINED, come_back_in(self.retry_after)))
 
     def __str__(self) -> str:
         return "this supervisor is shutting down and starts nothing new"

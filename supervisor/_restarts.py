@@ -131,10 +131,13 @@ class Restarts:
 
     # Groups
 
+    def _keys(self, history: History) -> list[str]:
+        """Of all that share it, in the order in which they first began."""
+        return [key for key, shared in self._histories.items() if shared is history]
+
     def _members(self, history: History) -> tuple[Child, ...]:
         """Those here that share it, in the order in which they first began."""
-        keys = [key for key, shared in self._histories.items() if shared is history]
-        return tuple(child for key in keys if (child := self._table.under(key)) is not None)
+        return tuple(child for key in self._keys(history) if (child := self._table.under(key)) is not None)
 
     def units(self, children: Sequence[Child]) -> list[tuple[Child, ...]]:
         """These children, those of one group together, in the order in which they first began."""
@@ -149,7 +152,7 @@ class Restarts:
 
     def _begin_round(self, child: Child, history: History, delay: float, attempt: int) -> None:
         """It begins anew after the delay; and so do those of its group whom that concerns."""
-        keys = [key for key, shared in self._histories.items() if shared is history]
+        keys = self._keys(history)
         order = keys if child.spec.group is None else concerned(child.spec.group.strategy, child.key, keys)
         others = tuple(one for one in self._members(history) if one.key in order)
         if not others:

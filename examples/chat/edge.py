@@ -16,7 +16,6 @@ from actors import (
     TokenBucket,
     TooManyConnections,
     attach,
-    goodbye,
 )
 from supervisor import (
     ChildSpec,
@@ -33,7 +32,6 @@ from .logins import Logins
 from .protocol import (
     CLOSE_GOING_AWAY,
     CLOSE_POLICY,
-    CLOSE_TRY_AGAIN,
     BadMessage,
     Error,
     Hello,
@@ -106,10 +104,8 @@ class Edge:
             with attach(ref, connection), self.rates.bucket_of(user) as bucket:
                 self._welcome(connection, user, session, resumed=not created)
                 await self._relay(connection, ref, bucket)
-        except TooManyConnections as error:
-            connection.close(CLOSE_TRY_AGAIN, f"This session has {error.limit} connections already.")
-        except ActorStopped as error:
-            connection.close(*goodbye(error.exit))
+        except (TooManyConnections, ActorStopped) as error:
+            connection.close(*error.farewell)
 
     async def _hello(self, connection: Connection) -> tuple[Hello, Login]:
         message = decode_client(await connection.receive())

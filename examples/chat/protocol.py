@@ -25,7 +25,6 @@ CLOSE_REASON_LIMIT = 123
 CLOSE_GOING_AWAY = 1001  # the session ended, or the server shuts down
 CLOSE_POLICY = 1008  # bad or missing token, or too many messages
 CLOSE_TOO_BIG = 1009  # a frame above FRAME_LIMIT
-CLOSE_TRY_AGAIN = 1013  # refused by the limit of sessions
 CLOSE_LOG_IN_AGAIN = 4001  # logged out, or the token has expired: coming back with it is in vain
 
 # No C0 control, no DEL (they forge lines in a log or terminal), no lone surrogate
