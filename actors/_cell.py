@@ -123,6 +123,11 @@ class ActorCell:
         return True
 
     @property
+    def exit_from_outside(self) -> Exit:
+        """Why it ends when the scope around it was cancelled. Override it where somebody knows more."""
+        return Exit(ExitReason.CANCELLED, "the scope around it was cancelled")
+
+    @property
     def exit_due(self) -> Exit:
         assert self.due is not None, "nothing ends without a reason"
         return self.due
@@ -259,7 +264,7 @@ class ActorCell:
     def ended(self) -> None:
         """Its task is about to be gone."""
         if self.due is None:
-            self.due = Exit(ExitReason.CANCELLED, "the scope around it was cancelled")
+            self.due = self.exit_from_outside
         lost, self.unfinished = self.in_hand, ()
         self.pulse.signal(Signal.END)
         self.pulse.enter(Phase.GONE, trio.current_time())

@@ -16,6 +16,7 @@ CLOSE_CODES = {
     ExitReason.UNRESPONSIVE: 1011,
     ExitReason.EVICTED: CLOSE_EVICTED,
     ExitReason.DRAINED: CLOSE_RESTARTS,
+    ExitReason.FENCED: CLOSE_RESTARTS,
 }
 """The WebSocket close code by why the manager ended; 1001 (going away) for all others."""
 

@@ -108,6 +108,8 @@ class ExitReason(enum.Enum):
     """Policy gave its slot to somebody else; it was alive."""
     DRAINED = "drained"
     """The process is to end, and empties first; its client was told when to come back."""
+    FENCED = "fenced"
+    """Its process may not act for a cluster any more, or its slot there is another's; it was alive."""
     SHUTDOWN = "shutdown"
     """Everything ended."""
 

@@ -41,11 +41,19 @@ The subpackages need extras, and say which: `settings`, `metrics`, `alerts`, `jo
 choose, what you see when something goes wrong, and what differs from OTP, Akka, Orleans and plain Trio.
 """
 
+from ._backend import Backend, Claim, LocalNode
 from ._blockage import Blockage
 from ._conflict import refuse_supervisord as refuse_supervisord
 from ._counts import Counts, StageCounts
 from ._dead_man import dead_man_switch
-from ._errors import SpawnFailed, SpawnRefused, SupervisorClosed, SupervisorError
+from ._errors import (
+    ClusterUnavailable,
+    LivesElsewhere,
+    SpawnFailed,
+    SpawnRefused,
+    SupervisorClosed,
+    SupervisorError,
+)
 from ._events import (
     ActorEvent,
     ChoreFailed,
@@ -55,6 +63,7 @@ from ._events import (
     ConnectionDetached,
     Drained,
     DrainStarted,
+    EngineChanged,
     Event,
     EventsLost,
     Evicted,
@@ -62,13 +71,19 @@ from ._events import (
     Forced,
     ForceStep,
     Found,
+    FoundElsewhere,
     GaveUp,
     HandlerFailed,
+    LeaseLost,
     LimitChanged,
     LoopBlocked,
     MailDeadLettered,
+    NodeJoined,
+    NotAdmitted,
+    OwnersAsked,
     ProbingFailed,
     ReapStarted,
+    Reconciled,
     RecycleAdvised,
     Refused,
     Reserved,
@@ -95,7 +110,7 @@ from ._handlers import HandlerNursery
 from ._health import Lag, judge
 from ._histogram import BOUNDS, Histogram
 from ._open import open_supervisor
-from ._quota import LocalQuota, Quota, QuotaRefused
+from ._quota import LocalQuota, QuotaRefused
 from ._report import (
     CleanupReport,
     DrainReport,
@@ -137,14 +152,17 @@ __all__ = [
     "BOUNDS",
     "PROFILES",
     "ActorEvent",
+    "Backend",
     "Beyond",
     "Blockage",
     "Candidate",
     "Change",
     "ChildSpec",
     "ChoreFailed",
+    "Claim",
     "CleanedUp",
     "CleanupReport",
+    "ClusterUnavailable",
     "Condemned",
     "ConnectionAttached",
     "ConnectionDetached",
@@ -153,6 +171,7 @@ __all__ = [
     "DrainSpec",
     "DrainStarted",
     "Drained",
+    "EngineChanged",
     "Event",
     "EventsLost",
     "Evicted",
@@ -164,6 +183,7 @@ __all__ = [
     "ForceStep",
     "Forced",
     "Found",
+    "FoundElsewhere",
     "GaveUp",
     "HandlerFailed",
     "HandlerNursery",
@@ -172,19 +192,25 @@ __all__ = [
     "Histogram",
     "Holder",
     "Lag",
+    "LeaseLost",
     "LeastRecentlyActive",
     "Limit",
     "LimitChanged",
+    "LivesElsewhere",
+    "LocalNode",
     "LocalQuota",
     "LoopBlocked",
     "LowestPriority",
     "MailDeadLettered",
     "Newcomer",
+    "NodeJoined",
+    "NotAdmitted",
     "Obtained",
+    "OwnersAsked",
     "ProbingFailed",
-    "Quota",
     "QuotaRefused",
     "ReapStarted",
+    "Reconciled",
     "RecycleAdvised",
     "Refusal",
     "RefusalReason",

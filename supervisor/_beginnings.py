@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from typing import Protocol
 
 import attrs
@@ -10,18 +11,21 @@ import trio
 
 from actors import ExitReason, State, run_actor
 
-from ._beyond import count_in, count_in_nowait, count_out, local_quota
+from ._backend import Backend, Claim
+from ._beyond import count_in, count_in_everywhere, count_in_nowait
 from ._child import Child
+from ._errors import ClusterUnavailable, LivesElsewhere
+from ._events import FoundElsewhere, NotAdmitted
 from ._health import PAST
 from ._home import Home
 from ._quota import QuotaRefused
 from ._reaper import Reaper
-from ._report import CleanupReport, Stage, Trigger
+from ._report import CleanupReport, Stage, StageReport, Trigger
 from ._spawn import Spawn
 from ._table import Services, Table
 
 # Of one that was to begin.
-NO_SLOT = "the process had no slot left"
+NO_SLOT = "nobody else had a slot for it"
 
 
 class Owner(Protocol):
@@ -33,6 +37,10 @@ class Owner(Protocol):
 
     def refuse(self, spawn: Spawn, *, beyond: QuotaRefused) -> None:
         """Tell it what was tried, and who holds the slots."""
+        ...
+
+    def end(self, spawn: Spawn, outcome: ClusterUnavailable | LivesElsewhere) -> None:
+        """It waits no more: nothing comes of it here."""
         ...
 
     def lost_its_slot(self, child: Child, why: str) -> None:
@@ -64,8 +72,10 @@ class Beginnings:
     def begin(self, child: Child, turn: Callable[[], Awaitable[object]] | None = None) -> None:
         """Start its task; the actor begins once its slot counts beyond this user, and after its `turn`."""
         self._watch(child)
-        counts = count_in_nowait(child, self._services)
-        if counts and turn is None and self._services.starts.enter_nowait(child):
+        services = self._services
+        counts = count_in_nowait(child, services)
+        at_once = counts and turn is None and services.backend is None
+        if at_once and services.starts.enter_nowait(child):
             self._home.start_soon(run_actor, child.spec.factory, child, name=child.name)
         else:
             self._home.start_soon(self._run, child, counts, turn, name=child.name)
@@ -85,23 +95,52 @@ class Beginnings:
             wait.cancel()
 
     async def _run(self, child: Child, counts: bool, turn: Callable[[], Awaitable[object]] | None) -> None:  # noqa: FBT001  # as a task has them
+        runs_elsewhere = False
         try:
             await self._wait(child, counts=counts, turn=turn)
-            await run_actor(child.spec.factory, child)
+            ground = self._ground_of(child)
+            if ground is None:
+                await run_actor(child.spec.factory, child)
+            else:
+                Context().run(_start_in, ground, child)
+                runs_elsewhere = True
         except QuotaRefused as refused:
-            spawn = self._owner.start_of(child)
-            if spawn is not None:
-                spawn.stages += refused.stages
-                self._owner.refuse(spawn, beyond=refused)
-            self._owner.lost_its_slot(child, NO_SLOT)
-            child.cancel(ExitReason.CANCELLED, NO_SLOT)
-        except Exception as error:  # noqa: BLE001  # a quota that fails fails this start, and says so
+            self._refuse(child, refused)
+        except (ClusterUnavailable, LivesElsewhere) as error:
+            self._not_here(child, error)
+        except Exception as error:  # noqa: BLE001  # a backend that fails fails this start, and says so
             child.crashed(error)
         finally:
-            child.make_sure_it_ended()
-            if local_quota(self._services) is None:
-                await count_out(self._services, child)  # noqa: ASYNC102  # it bounds itself
-                self._table.ended(child)
+            if not runs_elsewhere:
+                child.make_sure_it_ended()
+
+    def _ground_of(self, child: Child) -> trio.Nursery | None:
+        """Where it is to run, if that is not here."""
+        backend = self._services.backend
+        return backend.ground if backend is not None and child.state is State.STARTING else None
+
+    def _refuse(self, child: Child, refused: QuotaRefused) -> None:
+        spawn = self._owner.start_of(child)
+        if spawn is not None:
+            spawn.stages += refused.stages
+            self._owner.refuse(spawn, beyond=refused)
+        self._lost(child, NO_SLOT)
+
+    def _not_here(self, child: Child, error: ClusterUnavailable | LivesElsewhere) -> None:
+        events, who = self._services.events, (child.user, child.key)
+        if isinstance(error, LivesElsewhere):
+            events.emit(FoundElsewhere(events.stamp(), *who, error.node))
+        else:
+            waited = trio.current_time() - child.reserved_at
+            events.emit(NotAdmitted(events.stamp(), *who, error.why, waited))
+        spawn = self._owner.start_of(child)
+        if spawn is not None:
+            self._owner.end(spawn, error)
+        self._lost(child, str(error))
+
+    def _lost(self, child: Child, why: str) -> None:
+        self._owner.lost_its_slot(child, why)
+        child.cancel(ExitReason.CANCELLED, why)
 
     async def _wait(
         self, child: Child, *, counts: bool, turn: Callable[[], Awaitable[object]] | None
@@ -109,13 +148,18 @@ class Beginnings:
         """For as long as the child is to begin."""
         if child.state is not State.STARTING:
             return  # nobody waits for it any more
+        backend = self._services.backend
         try:
             with trio.CancelScope() as self._waits[child]:
                 if not counts:
                     await self._count_in(child)
+                if backend is not None:
+                    await self._count_in_everywhere(child, backend)
                 if turn is not None:
                     await turn()
                 await self._wait_for_turn(child)
+                while backend is not None and not backend.counts(self._claim(child)):
+                    await self._count_in_everywhere(child, backend)  # the lease was lost meanwhile
                 child.begins_after(0.0)  # and no later
                 self._watch(child)
         finally:
@@ -136,9 +180,29 @@ class Beginnings:
                 raise
 
     async def _count_in(self, child: Child) -> None:
-        """Ask whether there is a slot beyond this user."""
-        stages = await count_in(child, self._services, self._owner.clean_up)
+        """Ask whether there is a slot in this process."""
+        self._tried(child, await count_in(child, self._services, self._owner.clean_up))
+
+    async def _count_in_everywhere(self, child: Child, backend: Backend) -> None:
+        """Ask whether there is one in the cluster. The time that takes is not the child's."""
+        services = self._services
+        child.begins_after(
+            max(0.0, child.pulse.since - trio.current_time()) + 3 * backend.patience + services.spec.slot_wait
+        )
+        self._watch(child)
+        claim = self._claim(child)
+        self._tried(child, await count_in_everywhere(services, backend, claim, self._owner.clean_up))
+
+    def _claim(self, child: Child) -> Claim:
+        return Claim(child.user, child.key, child.slot, self._table.limit)
+
+    def _tried(self, child: Child, stages: tuple[StageReport, ...]) -> None:
+        """What was done to make room for it."""
         spawn = self._owner.start_of(child)
         if spawn is not None:
             spawn.stages += stages
             spawn.after_cleanup |= bool(stages)
+
+
+def _start_in(ground: trio.Nursery, child: Child) -> None:
+    ground.start_soon(run_actor, child.spec.factory, child, name=child.name)

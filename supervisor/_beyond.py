@@ -7,14 +7,14 @@ from typing import Protocol
 
 import trio
 
+from ._backend import Backend, Claim
 from ._child import Child
-from ._events import ChoreFailed
-from ._quota import LocalQuota, QuotaRefused
+from ._quota import QuotaRefused
 from ._report import CleanupReport, RefusalReason, Stage, StageReport, Trigger
 from ._table import Services
 
-# What a quota may take to hear that a slot is free, in seconds; here it is free in any case.
-RELEASE_WITHIN = 5.0
+# Who waits for a slot that other nodes hold asks again so often, in seconds.
+ASK_AGAIN = 0.25
 
 
 class CleanUp(Protocol):
@@ -25,39 +25,21 @@ class CleanUp(Protocol):
     ) -> Awaitable[CleanupReport]: ...
 
 
-def local_quota(services: Services) -> LocalQuota | None:
-    """The quota, if there is nobody to ask but this process: then nothing takes a wait."""
-    quota = services.quota
-    return quota if type(quota) is LocalQuota else None
-
-
 def count_in_nowait(child: Child, services: Services) -> bool:
-    """Count the slot if that takes no wait, and say whether it did: within one process it does."""
-    quota = local_quota(services)
-    return quota is not None and quota.admit_nowait(child.user, child.slot)
+    """Count the slot within this process, and say whether there was one."""
+    return services.quota.admit_nowait(child.user, child.slot)
 
 
-def count_out_nowait(services: Services, *children: Child) -> bool:
-    """Their slots count nowhere any more, if that takes no wait; say whether it did."""
-    quota = local_quota(services)
-    if quota is None:
-        return False
+def count_out(services: Services, *children: Child) -> None:
+    """Their slots count nowhere any more."""
     for child in children:
-        quota.release_nowait(child.user, child.slot)
-    return True
+        services.quota.release(child.user, child.slot)
+        if services.backend is not None:
+            services.backend.release(child.user, child.slot)
 
 
 async def count_in(child: Child, services: Services, clean_up: CleanUp) -> tuple[StageReport, ...]:
-    """Count the slot, cleaning up a full process before anybody is refused; say what was tried.
-
-    Cancellation: whether it counts is unknown; `count_out` it. Raises QuotaRefused.
-    """
-    try:
-        await services.quota.admit(child.user, child.slot)
-    except QuotaRefused:
-        pass
-    else:
-        return ()
+    """Clean up a full process, then count the slot; say what was tried. Raises QuotaRefused."""
     services.in_need += 1
     try:
         return await _make_room_for(child, services, clean_up)
@@ -70,7 +52,7 @@ async def _make_room_for(child: Child, services: Services, clean_up: CleanUp) ->
     report = await clean_up(Stage.LIVENESS, Trigger.FULL_PROCESS, bound=services.spec.admission_deadline)
     while True:  # each turn reclaims somebody; there are only so many
         try:
-            await services.quota.admit(child.user, child.slot)
+            services.quota.admit(child.user, child.slot)
         except QuotaRefused as refused:
             of_others = refused.reason is RefusalReason.PROCESS_LIMIT
             if not of_others or not await services.reclaim():  # noqa: ASYNC120  # cancelled, nobody asks why
@@ -80,12 +62,31 @@ async def _make_room_for(child: Child, services: Services, clean_up: CleanUp) ->
             return report.stages
 
 
-async def count_out(services: Services, *children: Child) -> None:
-    """Their slots count nowhere any more. Shielded; a quota that fails is told, and no more."""
-    for child in children:
+async def count_in_everywhere(
+    services: Services, backend: Backend, claim: Claim, clean_up: CleanUp
+) -> tuple[StageReport, ...]:
+    """Count the slot over all nodes; at the limit clean up first, here, then where the others live.
+
+    Says what was tried here. Who waits for a slot (`slot_wait`) asks again now and then. Raises as
+    `Backend.admit` does; a refusal has those who hold slots on the other nodes.
+    """
+    until = trio.current_time() + services.spec.slot_wait
+    try:
+        await backend.admit(claim)
+    except QuotaRefused:
+        pass
+    else:
+        return ()
+    report = await clean_up(Stage.LIVENESS, Trigger.ADMISSION, bound=services.spec.admission_deadline)
+    while True:
+        holders = await backend.make_room(claim)
         try:
-            with trio.fail_after(RELEASE_WITHIN) as scope:
-                scope.shield = True
-                await services.quota.release(child.user, child.slot)
-        except Exception as error:  # noqa: BLE001  # the slot is free here all the same
-            services.events.emit(ChoreFailed(services.events.stamp(), child.user, error))
+            await backend.admit(claim)
+        except QuotaRefused as refused:
+            refused.stages, refused.holders = report.stages, holders
+            left = until - trio.current_time()
+            if left <= 0:
+                raise
+        else:
+            return report.stages
+        await trio.sleep(min(ASK_AGAIN, left))

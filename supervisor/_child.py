@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import attrs
 import trio
 
-from actors import ActorCell, ActorRef, Connection, ExitReason, Notice, Phase, State, Threads
+from actors import ActorCell, ActorRef, Connection, Exit, ExitReason, Notice, Phase, State, Threads
 
 from ._admission import REASONS
 from ._events import ForceStep
@@ -21,6 +21,10 @@ from ._stuck import cause, stack, where
 LOCATED = frozenset(
     {Health.BUSY, Health.STARTING, Health.STOPPING, Health.UNRESPONSIVE, Health.CONDEMNED, Health.UNKNOWN}
 )
+
+
+# Why somebody ends that is well.
+LEASE_OVER = "its node's lease of the cluster is over"
 
 
 def _ref_to(child: ActorCell) -> ActorRef[Any]:
@@ -41,6 +45,11 @@ class Owner(Protocol):
     @property
     def threads(self) -> Threads:
         """For the blocking calls of all of them."""
+        ...
+
+    @property
+    def has_lease(self) -> bool:
+        """Do they run only as long as a lease lasts?"""
         ...
 
 
@@ -64,6 +73,11 @@ class Child(ActorCell):
     """What was done to it beyond its cancellation."""
     _left: trio.Event | None = attrs.field(init=False, default=None)
     """Made for the first who waits for it to leave."""
+
+    @property
+    def exit_from_outside(self) -> Exit:
+        """Over a cluster, nothing but the end of the lease cancels from outside."""
+        return Exit(ExitReason.FENCED, LEASE_OVER) if self._owner.has_lease else super().exit_from_outside
 
     def observe(self, notice: Notice) -> None:
         self._owner.noticed(self, notice)

@@ -238,7 +238,7 @@ def snapshot_of(table: Table, *, waiting: int) -> UserSnapshot:
         table.held,
         waiting,
         table.services.busy_threads_of(table.user),
-        managers=_holders(table, ()),
+        managers=_managers(table, ()),
         condemned=tuple(child.holder(table.verdict(child)) for child in table.condemned),
     )
 
@@ -248,24 +248,29 @@ def refusal(
 ) -> Refusal:
     """The proof for a refusal at this moment: the verdict on every slot holder, as of now."""
     # Who is refused beyond this user has a slot reserved here.
-    holders = tuple(holder for holder in _holders(table, stages) if holder.key != key)
-    condemned = table.condemned[table.allowance :]
-    holders = (*holders, *(child.holder(table.verdict(child)) for child in condemned))
-    verdicts = [holder.verdict for holder in holders]
+    there = () if beyond is None else beyond.holders
+    all_holders = (*(holder for holder in holders(table, stages) if holder.key != key), *there)
+    verdicts = [holder.verdict for holder in all_holders]
     return Refusal(
         table.user,
         key,
         reason=refusal_reason(verdicts) if beyond is None else beyond.reason,
         limit=table.limit if beyond is None else beyond.limit,
         live=table.held if beyond is None else beyond.live,
-        holders=holders,
+        holders=all_holders,
         condemned=len(table.condemned),
         stages=tuple(stages),
         retry_after=retry_after(verdicts, now=trio.current_time(), jitter=table.services.jitter),
     )
 
 
-def _holders(table: Table, stages: Sequence[StageReport]) -> tuple[Holder, ...]:
+def holders(table: Table, stages: Sequence[StageReport]) -> tuple[Holder, ...]:
+    """Who holds the slots, those condemned beyond the allowance included; why each stage left it there."""
+    condemned = table.condemned[table.allowance :]
+    return (*_managers(table, stages), *(child.holder(table.verdict(child)) for child in condemned))
+
+
+def _managers(table: Table, stages: Sequence[StageReport]) -> tuple[Holder, ...]:
     kept: dict[int, tuple[tuple[Stage, Verdict], ...]] = {}
     for report in stages:
         for found in report.kept:

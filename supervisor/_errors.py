@@ -81,6 +81,57 @@ class SpawnFailed(SupervisorError):
         return f"{self.user!r}/{self.key!r} did not come to run: {self.exit}"
 
 
+class LivesElsewhere(SupervisorError):
+    """The key's manager lives on another node of the cluster. Nothing was started here.
+
+    Send the client there (`address`), or have it stopped there first (`Cluster.stop`).
+    """
+
+    retry_after = 1.0
+    """Seconds after which it may have ended."""
+
+    def __init__(self, user: str, key: str, *, node: str, address: str) -> None:
+        super().__init__(user, key, node, address)
+        self.user = user
+        self.key = key
+        self.node = node
+        """What people call that node."""
+        self.address = address
+        """Where clients reach it; empty: it did not say."""
+
+    @property
+    def farewell(self) -> tuple[int, str]:
+        return CLOSE_TRY_AGAIN_LATER, "This session lives on another server."
+
+    def __str__(self) -> str:
+        where = f"{self.node} ({self.address})" if self.address else self.node
+        return f"{self.user!r}/{self.key!r} lives on {where}: send its client there, or stop it there first"
+
+    def __copy__(self) -> LivesElsewhere:
+        return LivesElsewhere(self.user, self.key, node=self.node, address=self.address)
+
+
+class ClusterUnavailable(SupervisorError):
+    """Whether there is a slot cannot be asked now, so nobody is let in; nobody was refused one either."""
+
+    def __init__(self, why: str, retry_after: float) -> None:
+        super().__init__(why, retry_after)
+        self.why = why
+        self.retry_after = retry_after
+        """Seconds after which it is worth another try."""
+
+    @property
+    def farewell(self) -> tuple[int, str]:
+        wait = math.ceil(self.retry_after)
+        return CLOSE_TRY_AGAIN_LATER, f"The servers cannot agree at the moment. Retry in {wait} s."
+
+    def __str__(self) -> str:
+        return f"the cluster admits nobody now: {self.why}; retry in {self.retry_after:.1f} s"
+
+    def __copy__(self) -> ClusterUnavailable:
+        return ClusterUnavailable(self.why, self.retry_after)
+
+
 class SupervisorClosed(SupervisorError):
     """The supervisor's block is ending, or has ended; nothing new is started."""
 

@@ -365,6 +365,84 @@ class ShutdownHeld(Event):
 
 
 @attrs.frozen
+class NodeJoined(Event):
+    """The node holds a lease of the cluster from now on."""
+
+    node: str
+    session: str
+    warming: float
+    """Seconds for which nobody is admitted at first: the engine's data is new. 0: it is not."""
+
+
+@attrs.frozen
+class LeaseLost(Event):
+    """The node's lease is over, and was not given back: others may take its slots."""
+
+    node: str
+    session: str
+    why: str
+    managers: int
+    """So many lived here; whether they end is the node's policy."""
+    kept: bool
+    """They live on, and the limits may be exceeded until they leave."""
+
+
+@attrs.frozen
+class EngineChanged(Event):
+    """The cluster's engine went away, or came back."""
+
+    standing: str
+    """"up", "down" or "unknown"."""
+    why: str
+
+
+@attrs.frozen
+class OwnersAsked(Event):
+    """All slots of a user were held, some on other nodes: those were asked to judge, and to reap."""
+
+    user: str
+    asked: tuple[str, ...]
+    """The nodes."""
+    silent: tuple[str, ...]
+    """Those of them that did not answer in time."""
+    freed: int
+    """So many slots fewer are held than before."""
+    duration: float
+
+
+@attrs.frozen
+class Reconciled(Event):
+    """What the cluster counted for a user was not what was here; told only where it differed."""
+
+    user: str
+    dropped: int
+    """Slots that nobody here held: orphans."""
+    added: int
+    """Slots that had been forgotten there."""
+    lost: tuple[str, ...]
+    """Keys of managers here for which there is no slot any more: they end."""
+
+
+@attrs.frozen
+class FoundElsewhere(Event):
+    """Somebody asked here for a manager that lives on another node."""
+
+    user: str
+    key: str
+    node: str
+
+
+@attrs.frozen
+class NotAdmitted(Event):
+    """The cluster could not be asked whether there is a slot."""
+
+    user: str
+    key: str
+    why: str
+    waited: float
+
+
+@attrs.frozen
 class EventsLost:
     """What a slow subscriber gets in place of the events it lost."""
 

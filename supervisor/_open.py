@@ -8,11 +8,12 @@ from contextlib import ExitStack, asynccontextmanager
 import attrs
 import trio
 
+from ._backend import Backend
 from ._dead_man import dead_man_switch
 from ._eviction import EvictionPolicy
 from ._handlers import HandlerNursery
 from ._limits import check_limit
-from ._quota import LocalQuota, Quota
+from ._quota import LocalQuota
 from ._spec import DEFAULT_LIMIT, Limit, SupervisorSpec
 from ._stream import Events
 from ._supervisor import Supervisor
@@ -28,14 +29,15 @@ async def open_supervisor(
     limit: Limit = DEFAULT_LIMIT,
     *,
     spec: SupervisorSpec | None = None,
-    quota: Quota | None = None,
     evict: EvictionPolicy | None = None,
+    cluster: Backend | None = None,
 ) -> AsyncGenerator[Supervisor]:
     """A supervisor for as long as the block lasts; at its end every manager is stopped.
 
     `limit` is a number of slots per user, or a function of the user, sync or async. The sweeper
     runs before the block is entered. `evict` chooses which healthy manager makes room for another one
-    of its user: LeastRecentlyActive, LowestPriority, or a function. Without, none ever does.
+    of its user: LeastRecentlyActive, LowestPriority, or a function. Without, none ever does. Over a
+    `cluster` (`supervisor.cluster.open_cluster`) the limits hold over all its nodes.
 
     The block ends when everything in it has: each manager gets its stop grace, also when the
     block is cancelled, and then is cancelled. Only a condemned manager can hold the block up;
@@ -47,7 +49,7 @@ async def open_supervisor(
     spec = SupervisorSpec() if spec is None else spec
     _check(spec, evict)
     failure: BaseException | None = None
-    host = _Host(limit, spec, quota, evict)
+    host = _Host(limit, spec, evict, cluster)
     with ExitStack() as until_ended:
         async with trio.open_nursery() as outer:
             outer.start_soon(host.run)  # noqa: ASYNC113  # `ready` is waited for, cancellably
@@ -85,8 +87,8 @@ class _Host:
 
     limit: Limit
     spec: SupervisorSpec
-    quota: Quota | None
     evict: EvictionPolicy | None
+    backend: Backend | None
     ready: trio.Event = attrs.field(init=False, factory=trio.Event)
     over: trio.Event = attrs.field(init=False, factory=trio.Event)
     _supervisor: Supervisor | None = attrs.field(init=False, default=None)
@@ -117,7 +119,7 @@ class _Host:
             await self._run(Events(log))
 
     async def _run(self, events: Events) -> None:
-        quota = LocalQuota(self.spec.process_limit, self.spec.fair_from) if self.quota is None else self.quota
+        quota = LocalQuota(self.spec.process_limit, self.spec.fair_from)
         try:
             watched = watching(events, self.spec.watchdog, process=self.spec.watchdog_process)
             # Not bounded by a deadline, but by what it waits for: stop graces, then cancellation.
@@ -127,10 +129,19 @@ class _Host:
         finally:
             events.close()
 
-    async def _host(self, root: trio.Nursery, handlers: trio.Nursery, events: Events, quota: Quota) -> None:
+    async def _host(
+        self, root: trio.Nursery, handlers: trio.Nursery, events: Events, quota: LocalQuota
+    ) -> None:
         handler_nursery = HandlerNursery(handlers, events)
         self._supervisor = Supervisor(
-            root, handler_nursery, events, limit=self.limit, spec=self.spec, quota=quota, evict=self.evict
+            root,
+            handler_nursery,
+            events,
+            limit=self.limit,
+            spec=self.spec,
+            quota=quota,
+            evict=self.evict,
+            backend=self.backend,
         )
         await self._supervisor.serve()
         self.ready.set()

@@ -1,42 +1,33 @@
-"""Quota: who counts slots beyond one user's table; here for one process, later for several."""
+"""Quota: how many slots all users of this process may hold together, and one user's fair share of them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Protocol
 
 import attrs
 
-from ._report import RefusalReason, StageReport
+from ._report import Holder, RefusalReason, StageReport
 
 
 class QuotaRefused(Exception):
-    """No more slots there; `limit` is the number that stood in the way, `live` how many there are."""
+    """No slot for him beyond his own table; `limit` stood in the way, `live` is how many there are."""
 
     def __init__(
-        self, limit: int, *, reason: RefusalReason = RefusalReason.PROCESS_LIMIT, live: int | None = None
+        self,
+        limit: int,
+        *,
+        reason: RefusalReason = RefusalReason.PROCESS_LIMIT,
+        live: int | None = None,
+        holders: tuple[Holder, ...] = (),
     ) -> None:
         super().__init__(limit, reason)
         self.limit = limit
         self.reason = reason
         self.live = limit if live is None else live
+        self.holders = holders
+        """Who holds slots of this user on other nodes."""
         self.stages: tuple[StageReport, ...] = ()
         """What was tried before it became final."""
-
-
-class Quota(Protocol):
-    """The truth of all processes, where the children table is the truth of one."""
-
-    async def admit(self, user: str, slot: str) -> None:
-        """Count one more slot, by a name that the caller chose and never uses twice.
-
-        Raises QuotaRefused. Cancellation: whether it counts is unknown; `release` it.
-        """
-        ...
-
-    async def release(self, user: str, slot: str) -> None:
-        """Count it no more. Idempotent; called shielded."""
-        ...
 
 
 def share_of(limit: int, users: int) -> int:
@@ -46,7 +37,7 @@ def share_of(limit: int, users: int) -> int:
 
 @attrs.define(eq=False)
 class LocalQuota:
-    """The quota of a single process: at most `limit` slots of all users together.
+    """At most `limit` slots of all users together.
 
     From the part `fair_from` of it on, no user gets more than his share.
     """
@@ -76,23 +67,21 @@ class LocalQuota:
                 return QuotaRefused(share, reason=RefusalReason.FAIR_SHARE, live=self._held[user])
         return None
 
-    async def admit(self, user: str, slot: str) -> None:
+    def admit(self, user: str, slot: str) -> None:
+        """As `admit_nowait`. Raises QuotaRefused."""
         if not self.admit_nowait(user, slot):
             assert self.limit is not None
             refused = self._obstacle(user, self.limit)
             assert refused is not None
             raise refused
 
-    def release_nowait(self, user: str, slot: str) -> None:
+    def release(self, user: str, slot: str) -> None:
         """Count it no more."""
         if slot in self._slots:
             self._slots.remove(slot)
             self._held[user] -= 1
             if not self._held[user]:
                 del self._held[user]
-
-    async def release(self, user: str, slot: str) -> None:
-        self.release_nowait(user, slot)
 
     def __len__(self) -> int:
         return len(self._slots)

@@ -99,6 +99,8 @@ class Trigger(enum.Enum):
     SWEEP = "sweep"
     HIGH_WATER = "high water"
     """A user came near the limit."""
+    ELSEWHERE = "elsewhere"
+    """Somebody waited on another node of the cluster."""
     REQUEST = "request"
     """Somebody asked for it, by `Supervisor.cleanup`."""
 
@@ -152,6 +154,8 @@ class Holder:
     """Where its tasks are, each from the outside in; likewise."""
     cause: str = ""
     """Why its cancellation does not end it: what it waits for. Only of a condemned one; likewise."""
+    node: str = ""
+    """The node of a cluster where it lives; empty: here."""
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -255,7 +259,9 @@ class RefusalReason(enum.Enum):
     REAP_PENDING = "reap_pending"
     """Some slots are held by actors that are being removed; they come back by themselves."""
     PROCESS_LIMIT = "process_limit"
-    """The whole process is full, or, over a cluster, the whole cluster."""
+    """The whole process is full."""
+    CLUSTER_LIMIT = "cluster_limit"
+    """Every slot of the user is held, some of them on other nodes of the cluster."""
     FAIR_SHARE = "fair_share"
     """The process is nearly full, and the user has his share of it."""
     OVERLOADED = "overloaded"
@@ -289,6 +295,8 @@ class Refusal:
         tried = ", ".join(dict.fromkeys(report.stage.value for report in self.stages))
         if self.reason is RefusalReason.PROCESS_LIMIT:
             what = f"The server is full ({self.limit} sessions)"
+        elif self.reason is RefusalReason.CLUSTER_LIMIT:
+            what = f"Limit reached: {self.live} of {self.limit} slots held on all servers"
         elif self.reason is RefusalReason.FAIR_SHARE:
             what = f"The server is nearly full: your share is {self.limit} sessions"
         elif self.reason is RefusalReason.OVERLOADED:
@@ -300,5 +308,5 @@ class Refusal:
         return f"{what}. Tried {tried or 'nothing'}. Retry in {math.ceil(self.retry_after)} s."
 
     def __str__(self) -> str:
-        who = "; ".join(f"{h.key}: {h.verdict}" for h in self.holders)
+        who = "; ".join(f"{h.key}{h.node and f' on {h.node}'}: {h.verdict}" for h in self.holders)
         return f"{self.sentence} Holders: {who or 'none'}."

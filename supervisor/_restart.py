@@ -11,7 +11,10 @@ from actors import Exit, ExitReason
 
 from ._spec import Restart, RestartPolicy, Strategy
 
-FAILURES = frozenset({ExitReason.CRASHED, ExitReason.START_FAILED, ExitReason.UNRESPONSIVE})
+# Of itself, or of the node that it ran on.
+FAILURES = frozenset(
+    {ExitReason.CRASHED, ExitReason.START_FAILED, ExitReason.UNRESPONSIVE, ExitReason.FENCED}
+)
 
 # So many ends are told when somebody is given up.
 _TOLD = 10

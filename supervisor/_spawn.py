@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -10,7 +11,7 @@ import trio
 from actors import ActorRef, Exit, State
 
 from ._child import Child
-from ._errors import SpawnFailed, SpawnRefused, SupervisorClosed
+from ._errors import SpawnFailed, SpawnRefused, SupervisorClosed, SupervisorError
 from ._report import Refusal, StageReport
 from ._spec import ChildSpec
 
@@ -49,10 +50,12 @@ class Spawn:
     _callers: int = attrs.field(init=False, default=0)
     _parked: dict[trio.lowlevel.Task, None] = attrs.field(init=False, factory=dict[trio.lowlevel.Task, None])
     """Those of them that are to be woken."""
-    _outcome: ActorRef[Any] | Exit | Refusal | Closed | None = attrs.field(init=False, default=None)
+    _outcome: ActorRef[Any] | Exit | Refusal | Closed | SupervisorError | None = attrs.field(
+        init=False, default=None
+    )
     _claimed: bool = attrs.field(init=False, default=False)
 
-    def finish(self, outcome: ActorRef[Any] | Exit | Refusal | Closed) -> None:
+    def finish(self, outcome: ActorRef[Any] | Exit | Refusal | Closed | SupervisorError) -> None:
         assert self._outcome is None, "a spawn ends once"
         self._outcome = outcome
         for caller in self._parked:
@@ -103,6 +106,8 @@ class Spawn:
                 raise SpawnFailed(self.user, self.key, exit)
             case Refusal() as refusal:
                 raise SpawnRefused(refusal)
+            case SupervisorError() as error:
+                raise copy(error)
             case Closed():
                 raise SupervisorClosed
             case None:

@@ -14,6 +14,7 @@ import trio
 
 from actors import Attached, Began, DeadLettered, Detached, Ended, Ending, ExitReason, Notice, State, Threads
 
+from ._backend import Backend
 from ._child import Child
 from ._events import (
     ActorEvent,
@@ -32,7 +33,7 @@ from ._events import (
 )
 from ._eviction import EvictionPolicy
 from ._health import Lag, is_well
-from ._quota import Quota
+from ._quota import LocalQuota
 from ._report import Verdict
 from ._spec import ChildSpec, SupervisorSpec
 from ._starts import Starts
@@ -48,7 +49,7 @@ class Services:
     spec: SupervisorSpec
     """As it is now: read it each time."""
     events: Events
-    quota: Quota
+    quota: LocalQuota
     lag: Callable[[], Lag]
     make_room: Callable[[], Awaitable[None]]
     """Clean up after everybody, within an admission; what a full process does before it refuses."""
@@ -57,6 +58,8 @@ class Services:
     longest; False: there are none."""
     evict: EvictionPolicy | None = None
     """Who makes room though healthy; None: nobody."""
+    backend: Backend | None = None
+    """The other nodes of a cluster; None: there are none."""
     starts: Starts = attrs.field(
         init=False,
         default=attrs.Factory(lambda self: Starts(lambda: self.spec.concurrent_starts), takes_self=True),
@@ -141,6 +144,11 @@ class Table:
     def threads(self) -> Threads:
         """The user's own."""
         return self.services.threads_of(self.user)
+
+    @property
+    def has_lease(self) -> bool:
+        """Does it run only as long as the lease of a cluster lasts?"""
+        return self.services.backend is not None
 
     @property
     def allowance(self) -> int:

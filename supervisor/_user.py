@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,12 +13,13 @@ from actors import Exit, ExitReason, State
 
 from ._admission import crosses_high_water, stages_until
 from ._beginnings import Beginnings
-from ._beyond import count_out, count_out_nowait
+from ._beyond import count_out
 from ._child import Child
 from ._cleanup import (
     anything_to_remove,
     dry_run,
     explain,
+    holders,
     nothing_needed,
     reap,
     refusal,
@@ -26,6 +27,7 @@ from ._cleanup import (
     snapshot_of,
     tell_cleaned,
 )
+from ._errors import SupervisorError
 from ._escalation import Escalation
 from ._events import Found, Refused, Started, Waited
 from ._evicting import with_eviction
@@ -37,6 +39,7 @@ from ._report import (
     CleanupReport,
     Explanation,
     Health,
+    Holder,
     Refusal,
     Stage,
     StageReport,
@@ -215,7 +218,7 @@ class UserSupervisor:
         spawn = self._spawns.get(child.key)
         return spawn if spawn is not None and spawn.child is child else None
 
-    def end(self, spawn: Spawn, outcome: Exit | Refusal | Closed) -> None:
+    def end(self, spawn: Spawn, outcome: Exit | Refusal | Closed | SupervisorError) -> None:
         """It waits no more: nothing comes of it."""
         del self._spawns[spawn.key]
         self._queue.pop(spawn.key, None)
@@ -270,9 +273,9 @@ class UserSupervisor:
         self._beginnings.ending(child)
 
     def ended(self, child: Child) -> None:
-        """Nothing of it runs any more. Where others have to be told, its task does that first."""
-        if count_out_nowait(self._services, child):
-            self.table.ended(child)
+        """Nothing of it runs any more."""
+        count_out(self._services, child)
+        self.table.ended(child)
 
     def left(self, child: Child) -> None:
         """Its key is free: it may begin anew before anybody else gets its slot."""
@@ -292,9 +295,8 @@ class UserSupervisor:
 
     def _count_out_condemned(self) -> None:
         """Those that hold no slot here, by now, hold none beyond this user either."""
-        hold_none = self.table.hold_no_slot
-        if hold_none and not count_out_nowait(self._services, *hold_none):
-            self.home.do(lambda: count_out(self._services, *hold_none))
+        if self.table.condemned:
+            count_out(self._services, *self.table.hold_no_slot)
 
     def _fail_start_of(self, child: Child) -> None:
         spawn = self.start_of(child)
@@ -376,6 +378,10 @@ class UserSupervisor:
 
     def snapshot(self) -> UserSnapshot:
         return snapshot_of(self.table, waiting=len(self.waiting))
+
+    def holders(self, tried: Sequence[StageReport] = ()) -> tuple[Holder, ...]:
+        """Who holds slots here, the verdict on each, and why what was tried left it there."""
+        return holders(self.table, tried)
 
     def standing(self) -> Standing:
         table = self.table

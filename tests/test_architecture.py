@@ -73,6 +73,7 @@ ORDER = {
         "_restart",
         "_blockage",
         "_quota",
+        "_backend",
         # one child
         "_force",
         "_stuck",

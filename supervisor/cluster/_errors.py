@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from actors import Exit, ExitReason, goodbye
-
-from .. import SupervisorError
+from supervisor import SupervisorError
 
 
 class ClusterError(SupervisorError):
@@ -48,7 +47,7 @@ class EngineRefused(ClusterError):
 
 
 class LeaseLost(ClusterError):
-    """This node's lease is over: others may hold its slots by now, and nothing may be done in its name."""
+    """The node's lease is over: others may hold its slots by now, and nothing may be done in its name."""
 
     def __init__(self, node: str) -> None:
         super().__init__(node)

@@ -52,8 +52,11 @@ class ClusterSpec:
     )
     call_timeout: float = attrs.field(default=1.0, validator=_seconds)
     """No single call of the engine takes longer, in seconds; past it the connection is given up."""
+    admission_deadline: float = attrs.field(default=1.0, validator=_seconds)
+    """How long an admission waits for an engine that is away, and for other nodes that are asked to judge and
+    reap, in seconds each. On a network without trouble both take milliseconds."""
     reconcile_period: float = attrs.field(default=30.0, validator=_seconds)
-    """How often what the engine counts is compared with who is here, in seconds; also after each reconnect."""
+    """How often what the engine counts is compared with who is here, in seconds; and after each reconnect."""
     prefix: str = attrs.field(default="trouper", validator=_words)
     """Of all keys and channels: two clusters on one engine have two prefixes."""
     name: str = attrs.field(default="", validator=_words)

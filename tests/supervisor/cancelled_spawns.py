@@ -9,9 +9,10 @@ from typing import Any
 import trio
 
 from actors import Actor
-from supervisor import Limit, Quota, SupervisorSpec
+from supervisor import Backend, Limit, SupervisorSpec
 from supervisor.testing import Healthy, Shielded, SlowStart, SlowStop, StartHangs, WedgedForever
 
+from .backends import AdmitsSlowly
 from .cancelling import Call, Case, Left, World, outcome_of
 from .harness import BUDGET, Crowd, answers
 
@@ -104,25 +105,15 @@ async def thinks_about_it(_: str) -> int:
     return 1
 
 
-class SlowQuota:
-    """Admits everybody, and takes a second over it."""
-
-    async def admit(self, user: str, slot: str) -> None:
-        await trio.sleep(1.0)
-
-    async def release(self, user: str, slot: str) -> None:
-        """It does not count."""
-
-
 def case(
     situation: Situation,
     *leaves: Left,
     limit: Limit = 1,
-    quota: Callable[[], Quota] | None = None,
+    cluster: Callable[[], Backend] | None = None,
     **spec: Any,
 ) -> Case:
     """In the instant of the answer: as if made, and the next caller finds it."""
-    return Case(situation, (Left.NEVER, *leaves), (Left.MADE,), limit, SupervisorSpec(**spec), quota)
+    return Case(situation, (Left.NEVER, *leaves), (Left.MADE,), limit, SupervisorSpec(**spec), cluster)
 
 
 _CLEANED = Left.CLEANED
@@ -140,7 +131,7 @@ SPAWNS: dict[str, Case] = {
     "full process, one is stuck": case(partial(full_process, make=WedgedForever), _CLEANED, process_limit=1),
     "full process": case(partial(full_process, make=Healthy), process_limit=1),
     "async limit": case(partial(room, make=Healthy), limit=thinks_about_it),
-    "slow quota": case(partial(room, make=Healthy), quota=SlowQuota),
+    "slow cluster": case(partial(room, make=Healthy), cluster=AdmitsSlowly),
 }
 """The caller is alone."""
 

@@ -11,13 +11,13 @@ import trio
 
 from supervisor import (
     ActorEvent,
+    Backend,
     Condemned,
     Event,
     EventsLost,
     Explanation,
     Holder,
     Limit,
-    Quota,
     Refused,
     Started,
     Supervisor,
@@ -110,7 +110,7 @@ class Case:
     """What besides, when the cancellation comes in the instant of the answer: the answer may still come."""
     limit: Limit = 2
     spec: SupervisorSpec = attrs.field(factory=SupervisorSpec)
-    quota: Callable[[], Quota] | None = None
+    cluster: Callable[[], Backend] | None = None
 
 
 @attrs.frozen
@@ -200,8 +200,8 @@ def enact(case: Case, seed: int, way: Way) -> Ended:
 
 async def _enact(case: Case, way: Way) -> Ended:
     events: list[Event | EventsLost] = []
-    quota = case.quota() if case.quota is not None else None
-    async with open_supervisor(case.limit, spec=case.spec, quota=quota) as supervisor:
+    cluster = case.cluster() if case.cluster is not None else None
+    async with open_supervisor(case.limit, spec=case.spec, cluster=cluster) as supervisor:
         log = supervisor.events(capacity=1_000_000)
         async with trio.open_nursery() as nursery:
             world = World(supervisor, nursery)

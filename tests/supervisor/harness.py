@@ -14,6 +14,7 @@ import trio
 from actors import Actor, ActorRef, Connection, attach
 from supervisor import (
     ActorEvent,
+    Backend,
     ChildSpec,
     Event,
     EventsLost,
@@ -21,7 +22,6 @@ from supervisor import (
     HealthPolicy,
     Limit,
     Obtained,
-    Quota,
     Refusal,
     SpawnRefused,
     Subscription,
@@ -75,11 +75,11 @@ def _is_about(event: Event, ref: ActorRef[Any]) -> bool:
 
 @asynccontextmanager
 async def opened(
-    limit: Limit = 20, *, quota: Quota | None = None, **spec: Any
+    limit: Limit = 20, *, cluster: Backend | None = None, **spec: Any
 ) -> AsyncGenerator[tuple[Supervisor, Log]]:
     """A supervisor and its log, bounded against deadlocks."""
     with trio.fail_after(LONG):
-        async with open_supervisor(limit, spec=SupervisorSpec(**spec), quota=quota) as supervisor:
+        async with open_supervisor(limit, spec=SupervisorSpec(**spec), cluster=cluster) as supervisor:
             with supervisor.events(capacity=1_000_000) as subscription:
                 yield supervisor, Log(subscription)
 

@@ -16,11 +16,9 @@ from trio.testing import MockClock
 
 from actors import ActorRef, Connection, Exit, ExitReason, State, attach
 from supervisor import (
-    ChoreFailed,
     Event,
     EventsLost,
     HandlerFailed,
-    LocalQuota,
     Reserved,
     SpawnFailed,
     Subscription,
@@ -30,6 +28,7 @@ from supervisor import (
 )
 from supervisor.testing import Healthy, MemoryTransport, ProbeAnswers, WedgedForever, Work
 
+from .backends import Fails
 from .harness import PLAIN, Crowd, answers, descendants, opened, settle
 
 
@@ -49,23 +48,6 @@ class Occupied(ProbeAnswers):
 
     async def work(self) -> None:
         await trio.sleep(2900)
-
-
-class Unreachable(LocalQuota):
-    """A quota that cannot be reached for one user."""
-
-    down = "admit"
-
-    async def admit(self, user: str, slot: str) -> None:
-        await trio.lowlevel.checkpoint()
-        if (user, self.down) == ("bob", "admit"):
-            raise OSError("no quota server")
-        await super().admit(user, slot)
-
-    async def release(self, user: str, slot: str) -> None:
-        await super().release(user, slot)
-        if (user, self.down) == ("bob", "release"):
-            raise OSError("no quota server")
 
 
 async def test_a_block_entered_when_already_cancelled_ends(autojump_clock: MockClock) -> None:
@@ -120,32 +102,18 @@ async def test_what_a_manager_leaves_to_be_done_at_its_end_harms_nobody(autojump
         assert await answers(bystander)
 
 
-async def test_a_quota_that_fails_to_admit_fails_that_start_alone(autojump_clock: MockClock) -> None:
-    quota = Unreachable()
-    async with opened(1, quota=quota) as (supervisor, log):
+async def test_a_cluster_that_fails_to_admit_fails_that_start_alone(autojump_clock: MockClock) -> None:
+    cluster = Fails()
+    async with opened(1, cluster=cluster) as (supervisor, log):
         alice = (await Crowd(supervisor, "alice").get("tab")).ref
         bob = Crowd(supervisor, "bob")
-        with pytest.raises(SpawnFailed, match="no quota server") as failed:
+        with pytest.raises(SpawnFailed, match="no engine") as failed:
             await bob.get("tab")
         assert isinstance(failed.value.__cause__, OSError)
         await settle()
-        assert (bob.held, len(quota), len(log.of(Terminal))) == (0, 1, 1)
-        quota.down = ""
+        assert (bob.held, len(cluster.counted), len(log.of(Terminal))) == (0, 1, 1)
+        cluster.down = False
         assert (await bob.get("tab")).created
-        assert await answers(alice)
-
-
-async def test_a_quota_that_fails_to_release_is_told_and_the_slot_is_free(autojump_clock: MockClock) -> None:
-    quota = Unreachable()
-    quota.down = "release"
-    async with opened(1, quota=quota) as (supervisor, log):
-        alice = (await Crowd(supervisor, "alice").get("tab")).ref
-        bob = Crowd(supervisor, "bob")
-        await bob.get("tab")
-        await supervisor.stop_user("bob")
-        [told] = log.of(ChoreFailed)
-        assert (told.user, type(told.error)) == ("bob", OSError)
-        assert (await bob.get("other")).created
         assert await answers(alice)
 
 

@@ -48,7 +48,7 @@ def test_a_user_who_has_less_than_his_share_gets_a_slot_as_long_as_there_is_one(
     for number, (user, comes) in enumerate(script):
         if not comes:
             if names[user]:
-                quota.release_nowait(user, names[user].pop())
+                quota.release(user, names[user].pop())
                 held[user] -= 1
             continue
         users = len({one for one, slots in held.items() if slots} | {user})
@@ -65,8 +65,8 @@ def test_a_user_who_has_less_than_his_share_gets_a_slot_as_long_as_there_is_one(
 def test_a_slot_that_is_given_back_twice_counts_once() -> None:
     quota = LocalQuota(2, 0.5)
     assert quota.admit_nowait("alice", "1")
-    quota.release_nowait("alice", "1")
-    quota.release_nowait("alice", "1")
+    quota.release("alice", "1")
+    quota.release("alice", "1")
     assert len(quota) == 0
     assert quota.admit_nowait("alice", "2")
 

@@ -1,0 +1,111 @@
+"""Backend: the other nodes of a cluster, as one supervisor sees them; in a single process there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Concatenate, ParamSpec, Protocol
+
+import attrs
+import trio
+
+from ._events import Event, Stamp
+from ._report import Holder
+
+P = ParamSpec("P")
+
+
+@attrs.frozen
+class Claim:
+    """One slot of a user, with its key."""
+
+    user: str
+    key: str
+    slot: str
+    """Chosen here, and never used twice."""
+    limit: int
+    """How many slots the user may hold, on all nodes together."""
+
+
+class LocalNode(Protocol):
+    """One supervisor, as its backend sees it."""
+
+    def tell(self, kind: Callable[Concatenate[Stamp, P], Event], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Emit an event."""
+        ...
+
+    def figures(self) -> Mapping[str, int]:
+        """How much lives here, in numbers, for the other nodes' operators."""
+        ...
+
+    def claims(self) -> Mapping[str, Sequence[Claim]]:
+        """By user: the slots that are held here; of one that is starting, too."""
+        ...
+
+    def claims_of(self, user: str) -> Sequence[Claim]:
+        """Those of one user."""
+        ...
+
+    async def fence(self, why: str) -> None:
+        """End everybody at once: nothing here may act for the cluster any more."""
+        ...
+
+    def give_up(self, user: str, slots: Sequence[str], why: str) -> tuple[str, ...]:
+        """Have those end that hold these slots, and say their keys: the slots are not theirs any more."""
+        ...
+
+    async def clean_up(self, user: str) -> tuple[Holder, ...]:
+        """Judge the user's managers here, end those that the evidence speaks against, and say who is left."""
+        ...
+
+    def holders(self, user: str) -> tuple[Holder, ...]:
+        """Who holds slots of the user here, and the verdict on each."""
+        ...
+
+    async def stop_here(self, user: str, key: str, detail: str) -> bool:
+        """Stop one manager, and wait until it has left; False: there is none."""
+        ...
+
+
+class Backend(Protocol):
+    """What the supervisor asks of a cluster: whether there is a slot, and a place to run."""
+
+    @property
+    def ground(self) -> trio.Nursery | None:
+        """Where actors run, cancelled by Trio itself when the node's lease ends. None: there is no lease."""
+        ...
+
+    async def serve(self, node: LocalNode, *, task_status: trio.TaskStatus[None]) -> None:
+        """Keep this node in the cluster, until cancelled. Started when it has joined, or has tried for long."""
+        ...
+
+    async def admit(self, claim: Claim) -> None:
+        """Count one more slot of the user, over all nodes, and give it its key.
+
+        Cancellation: as if it had never been asked.
+
+        Raises:
+          QuotaRefused: all are held.
+          LivesElsewhere: another node has the key.
+          ClusterUnavailable: nobody can say.
+        """
+        ...
+
+    def counts(self, claim: Claim) -> bool:
+        """Does it still count? Not if the lease under which it was admitted is over."""
+        ...
+
+    async def make_room(self, claim: Claim) -> tuple[Holder, ...]:
+        """Have the other nodes judge who holds the user's slots there, and reap; say who is left there.
+
+        Takes no longer than `patience`. Whoever does not answer in time is told as such.
+        """
+        ...
+
+    @property
+    def patience(self) -> float:
+        """How long an admission may take in all, in seconds."""
+        ...
+
+    def release(self, user: str, slot: str) -> None:
+        """Count it no more, as soon as that can be told. Idempotent."""
+        ...

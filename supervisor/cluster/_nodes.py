@@ -1,0 +1,115 @@
+"""Nodes: what they say of themselves, and of who lives there, in JSON and back. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from supervisor import Health, Holder, Stage, Verdict
+
+from ._engine import NodeRecord, Slot
+
+
+@attrs.frozen
+class Node:
+    """A node that is alive, as the engine knows it."""
+
+    session: str
+    name: str
+    address: str
+    """Where clients reach it; empty: it did not say."""
+    lease: float
+    """For how long the engine counts it as alive after a beat, in seconds."""
+    expires_in: float
+    """Seconds until it does no more, unless there is another beat."""
+    figures: Mapping[str, int]
+    """How much lived there at its last beat: "managers", "users", "zombies"."""
+    is_me: bool = False
+
+
+@attrs.frozen
+class Place:
+    """Where one manager of a user lives."""
+
+    key: str
+    node: Node
+    fence: int
+    """Greater than that of every manager that the user had before: for stores that check such tokens."""
+
+
+def name_of(session: str) -> str:
+    """The name of the node, out of its session's id."""
+    return session.rpartition("-")[0]
+
+
+def about(name: str, address: str, lease: float) -> str:
+    """What a node says of itself when it joins."""
+    return json.dumps({"name": name, "address": address, "lease": lease})
+
+
+def node_of(record: NodeRecord, me: str | None) -> Node:
+    """The node behind a record of the engine's."""
+    said: dict[str, Any] = json.loads(record.about)
+    figures: dict[str, int] = json.loads(record.figures or "{}")
+    return Node(
+        record.session,
+        said["name"],
+        said["address"],
+        said["lease"],
+        record.expires_in,
+        figures,
+        is_me=record.session == me,
+    )
+
+
+def written(holders: Sequence[Holder]) -> str:
+    """Who holds slots, for another node. Clocks are each process's own: no moment goes along."""
+    return json.dumps([_holder(holder) for holder in holders])
+
+
+def read(text: str, node: str) -> tuple[Holder, ...]:
+    """Who holds slots on that node, as it says."""
+    return tuple(
+        Holder(
+            said["key"],
+            said["incarnation"],
+            _verdict_of(said["verdict"]),
+            said["age"],
+            said["connections"],
+            tuple((Stage(stage), _verdict_of(verdict)) for stage, verdict in said["kept"]),
+            where=said["where"],
+            node=node,
+        )
+        for said in json.loads(text)
+    )
+
+
+def silent_holder(slot: Slot, node: str, expires_in: float) -> Holder:
+    """Who holds a slot on a node that does not answer."""
+    evidence = f"{node} does not answer; unless it renews its lease, that ends in {expires_in:.1f} s"
+    return Holder(slot.key, 0, Verdict(Health.UNKNOWN, evidence), 0.0, None, node=node)
+
+
+def _holder(holder: Holder) -> dict[str, Any]:
+    kept: tuple[tuple[Stage, Verdict], ...] = attrs.astuple(holder, recurse=False)[5]
+    return {
+        "key": holder.key,
+        "incarnation": holder.incarnation,
+        "verdict": _verdict(holder.verdict),
+        "age": holder.age,
+        "connections": holder.connections,
+        "kept": [(stage.value, _verdict(verdict)) for stage, verdict in kept],
+        "where": holder.where,
+    }
+
+
+def _verdict(verdict: Verdict) -> tuple[str, str]:
+    return verdict.health.value, verdict.evidence
+
+
+def _verdict_of(said: tuple[str, str]) -> Verdict:
+    health, evidence = said
+    return Verdict(Health(health), evidence)

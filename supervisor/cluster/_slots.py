@@ -1,0 +1,276 @@
+"""Slots: what this node's users hold, counted by the engine: admitted, released, compared now and then."""
+
+from __future__ import annotations
+
+from weakref import WeakValueDictionary
+
+import attrs
+import trio
+
+from supervisor import Claim, ClusterUnavailable, LivesElsewhere, LocalNode, QuotaRefused, RefusalReason
+from supervisor import Reconciled as ReconciledEvent
+
+from ._engine import Admitted, Dead, Engine, Full, Slot, Taken, Warming
+from ._errors import ClusterError, EngineRefused
+from ._nodes import name_of
+from ._session import Membership, Session
+from ._spec import ClusterSpec
+
+# So many users are compared with the engine in a second, at most, when all are to be.
+RECONCILED_A_SECOND = 500.0
+
+
+@attrs.frozen
+class Counted:
+    """That a slot counts: under which session, and with which fence."""
+
+    session: str
+    fence: int
+
+
+# Of a slot that is held here while the engine is away.
+UNCOUNTED = Counted("", 0)
+
+
+@attrs.define(eq=False)
+class Slots:
+    """One for each node. For each user one step is done after the other."""
+
+    _engine: Engine
+    _membership: Membership
+    _spec: ClusterSpec
+    _node: LocalNode | None = attrs.field(init=False, default=None)
+    _held: dict[str, Counted] = attrs.field(init=False, factory=dict[str, Counted])
+    """By slot."""
+    _leaving: dict[str, set[str]] = attrs.field(init=False, factory=dict[str, set[str]])
+    """By user: slots that are to count no more, and may do so still."""
+    _recent: dict[str, float] = attrs.field(init=False, factory=dict[str, float])
+    """Users of whom a slot was given back, and till when they are compared though nobody is here."""
+    _turns: WeakValueDictionary[str, trio.Lock] = attrs.field(
+        init=False, factory=WeakValueDictionary[str, trio.Lock]
+    )
+    """By user: one step after the other, in order of arrival."""
+    _wake: trio.Event = attrs.field(init=False, factory=trio.Event)
+    """Something is to be given back."""
+    _hurry: bool = attrs.field(init=False, default=False)
+    """All are to be compared at once."""
+    _connects: int = attrs.field(init=False, default=1)
+    """So often had the engine been connected to when all were compared the last time."""
+
+    def attach(self, node: LocalNode) -> None:
+        """Count for this supervisor."""
+        self._node = node
+        self._membership.call(self._session_changed)
+
+    def _session_changed(self, session: Session | None) -> None:
+        """The slots of a session that is over count nowhere; where they are kept, they do again soon."""
+        if session is not None:
+            self._hurry = bool(self._held)
+        elif self._membership.keeps:
+            self._held = {slot: attrs.evolve(held, session="") for slot, held in self._held.items()}
+        else:
+            self._held.clear()
+            self._leaving.clear()
+            self._recent.clear()
+
+    def _turn(self, user: str) -> trio.Lock:
+        return self._turns.setdefault(user, trio.Lock())
+
+    def __len__(self) -> int:
+        """How many count, or are about to."""
+        return len(self._held)
+
+    def counts(self, claim: Claim) -> bool:
+        held, now = self._held.get(claim.slot), self._membership.now
+        if held is None:
+            return False
+        return self._membership.keeps or (now is not None and now.id == held.session)
+
+    # Admission
+
+    async def admit(self, claim: Claim) -> None:
+        """As `Backend.admit`."""
+        if self.counts(claim):
+            return
+        asked = False
+        try:
+            async with self._turn(claim.user):
+                asked = True
+                await self._admit(claim)
+        except (QuotaRefused, LivesElsewhere):
+            raise  # it does not count
+        except BaseException:
+            if asked:
+                self._give_back(claim.user, claim.slot)  # it may
+            raise
+
+    async def _admit(self, claim: Claim) -> None:
+        until = trio.current_time() + self._spec.admission_deadline
+        try:
+            while not await self._try(claim, until):
+                pass
+        except ClusterUnavailable:
+            if not self._membership.keeps:
+                raise
+            self._held[claim.slot] = UNCOUNTED
+
+    async def _try(self, claim: Claim, until: float) -> bool:
+        """One try, and a rest if it told nothing. Raises as `admit`."""
+        session = await self._ready(until)
+        try:
+            answer = await self._ask(claim, session)
+        except ClusterError as error:
+            left = until - trio.current_time()
+            if left <= 0 or isinstance(error, EngineRefused):
+                raise ClusterUnavailable(str(error), self._spec.beat) from error
+            await trio.sleep(min(self._spec.retry, left))
+            return False
+        if self._settled(claim, session, answer):
+            return True
+        if isinstance(answer, Dead):
+            await trio.sleep(self._spec.retry)  # the beat learns so too
+        return False
+
+    async def _ready(self, until: float) -> Session:
+        """The session, when something may be admitted under it. Raises ClusterUnavailable."""
+        session = await self._membership.joined(until)
+        now = trio.current_time()
+        if session.warm_at > now:
+            left = session.warm_at - now
+            if session.warm_at > until:
+                why = "the engine's data is new, and other nodes may hold slots that it has forgotten"
+                raise ClusterUnavailable(why, left)
+            await trio.sleep(left)
+        return session
+
+    async def _ask(self, claim: Claim, session: Session) -> Admitted | Taken | Full | Warming | Dead:
+        gone = tuple(self._leaving.get(claim.user, ()))
+        slot = Slot(claim.slot, claim.key, session.id, 0)
+        answer = await self._engine.admit(claim.user, slot, limit=claim.limit, gone=gone)
+        if not isinstance(answer, Dead):
+            self._left(claim.user, gone)
+        return answer
+
+    def _settled(
+        self, claim: Claim, session: Session, answer: Admitted | Taken | Full | Warming | Dead
+    ) -> bool:
+        """Is it admitted? Else it is worth another try, unless that is raised which speaks against it."""
+        match answer:
+            case Admitted(slot):
+                if self._membership.now is not session:
+                    return False  # it was, under a lease that is over
+                self._held[claim.slot] = Counted(session.id, slot.fence)
+                return True
+            case Taken(by):
+                raise LivesElsewhere(claim.user, claim.key, node=name_of(by.session), address="")
+            case Full(holders):
+                raise QuotaRefused(claim.limit, reason=RefusalReason.CLUSTER_LIMIT, live=len(holders))
+            case Warming(seconds):
+                session.warm_at = trio.current_time() + seconds
+                return False
+            case Dead():
+                return False
+
+    # Giving back
+
+    def release(self, user: str, slot: str) -> None:
+        """As `Backend.release`."""
+        if self._held.pop(slot, None) is not None:
+            self._give_back(user, slot)
+
+    def _give_back(self, user: str, slot: str) -> None:
+        if self._membership.now is None:
+            return  # its lease is over, and with it the slot
+        self._leaving.setdefault(user, set()).add(slot)
+        self._recent[user] = trio.current_time() + 2 * self._spec.reconcile_period
+        self._wake.set()
+
+    def _left(self, user: str, slots: tuple[str, ...]) -> None:
+        leaving = self._leaving.get(user)
+        if leaving is not None:
+            leaving.difference_update(slots)
+            if not leaving:
+                del self._leaving[user]
+
+    async def settle(self, user: str) -> None:
+        """Have the engine count no more what this user has given back. Raises as the engine does."""
+        async with self._turn(user):
+            slots = tuple(self._leaving.get(user, ()))
+            if slots:
+                await self._engine.release(user, slots)
+                self._left(user, slots)
+
+    async def give_back_for_ever(self) -> None:
+        """Whenever there is something to give back, until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake = trio.Event()
+            for user in list(self._leaving):
+                try:
+                    await self.settle(user)
+                except ClusterError:
+                    self._wake.set()
+                    await trio.sleep(self._spec.retry)
+
+    # Comparing
+
+    async def reconcile_for_ever(self) -> None:
+        """Compare every user in each period, and all at once when the connection was made anew."""
+        while True:
+            users, period = self._users(), self._spec.reconcile_period
+            pace = 1 / RECONCILED_A_SECOND if self._hurry else period / max(1, len(users))
+            self._hurry = False
+            for user in users:
+                await self._reconcile_or_later(user)
+                await self._rest(pace)
+                if self._hurry:
+                    break
+            if not users:
+                await self._rest(period)
+
+    async def _rest(self, seconds: float) -> None:
+        """Until it is time for the next one, or for all."""
+        until = trio.current_time() + seconds
+        while not self._hurry and (left := until - trio.current_time()) > 0:
+            await trio.sleep(min(left, self._spec.retry))
+            connects = self._engine.wire.statistics().connects
+            if connects != self._connects:
+                self._connects, self._hurry = connects, True
+
+    def _users(self) -> list[str]:
+        now = trio.current_time()
+        self._recent = {user: until for user, until in self._recent.items() if until > now}
+        here = () if self._node is None else self._node.claims()
+        return list(dict.fromkeys((*here, *self._recent)))
+
+    async def _reconcile_or_later(self, user: str) -> None:
+        try:
+            await self.reconcile(user)
+        except ClusterError:
+            await trio.sleep(self._spec.retry)
+
+    async def reconcile(self, user: str) -> None:
+        """Have the engine count what is here of this user. Raises as the engine does."""
+        async with self._turn(user):
+            session, node = self._membership.now, self._node
+            if session is None or node is None:
+                return
+            claims = [claim for claim in node.claims_of(user) if claim.slot in self._held]
+            leaving = tuple(self._leaving.get(user, ()))
+            held = [Slot(c.slot, c.key, session.id, self._held[c.slot].fence) for c in claims]
+            limit = claims[0].limit if claims else 0
+            found = await self._engine.reconcile(
+                user, session.id, held, limit=limit, over_limit=self._membership.keeps
+            )
+            if isinstance(found, Dead) or self._membership.now is not session:
+                return
+            self._left(user, leaving)
+            for claim in claims:
+                if (counted := self._held.get(claim.slot)) is not None:
+                    self._held[claim.slot] = attrs.evolve(counted, session=session.id)
+            for slot in found.lost:
+                self._held.pop(slot, None)
+            keys = node.give_up(user, found.lost, "its slot in the cluster was lost, and is another's now")
+            orphans = len(set(found.dropped) - set(leaving))
+            if orphans or found.added or keys:
+                node.tell(ReconciledEvent, user, orphans, len(found.added), keys)

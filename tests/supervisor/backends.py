@@ -1,0 +1,54 @@
+"""Backends for tests of the seam: one that admits everybody, and those that do so badly."""
+
+from __future__ import annotations
+
+import attrs
+import trio
+
+from supervisor import Claim, Holder, LocalNode
+
+
+@attrs.define(eq=False)
+class AdmitsAll:
+    """Counts every slot, and has room for each."""
+
+    ground: trio.Nursery | None = None
+    patience: float = 1.0
+    counted: set[str] = attrs.field(factory=set[str])
+
+    async def serve(self, node: LocalNode, *, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+
+    async def admit(self, claim: Claim) -> None:
+        await trio.lowlevel.checkpoint()
+        self.counted.add(claim.slot)
+
+    def counts(self, claim: Claim) -> bool:
+        return claim.slot in self.counted
+
+    async def make_room(self, claim: Claim) -> tuple[Holder, ...]:
+        await trio.lowlevel.checkpoint()
+        return ()
+
+    def release(self, user: str, slot: str) -> None:
+        self.counted.discard(slot)
+
+
+class AdmitsSlowly(AdmitsAll):
+    """Takes a second over it."""
+
+    async def admit(self, claim: Claim) -> None:
+        await trio.sleep(1.0)
+        await super().admit(claim)
+
+
+class Fails(AdmitsAll):
+    """Fails for one user, while it is down."""
+
+    down = True
+
+    async def admit(self, claim: Claim) -> None:
+        await trio.lowlevel.checkpoint()
+        if claim.user == "bob" and self.down:
+            raise OSError("no engine")
+        await super().admit(claim)
