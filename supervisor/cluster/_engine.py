@@ -7,10 +7,18 @@ revived, so that "dead" is a stable fact.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import attrs
 
-from ._wire import Wire
+from . import _scripts
+from ._wire import Reply, Wire
+
+# For so long the engine remembers a user or a place that no step has touched: longer than anybody goes
+# without reconciling, and short enough that those who never come back are not kept for ever.
+_REMEMBERED = 24 * 3600.0
+
+Arguments = list[str | int]
 
 
 @attrs.frozen
@@ -107,7 +115,7 @@ class Entry:
     position: int
     """Grows from entry to entry, with holes; microseconds of the engine's clock, as a rule."""
     before: int
-    """The position of the entry before it, 0 for the first one ever: who knows another one has missed some."""
+    """The position of the entry before it, 0 for the first one: who knows another one has missed some."""
     payload: str
 
 
@@ -130,6 +138,77 @@ class Page:
     """The position of the latest; 0: there was never one."""
 
 
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
+
+
+def _seconds(microseconds: str) -> float:
+    return int(microseconds) / 1_000_000
+
+
+def _without_braces(_: Any, __: Any, prefix: str) -> None:
+    """A prefix with braces would end the hash tag elsewhere, and could make its keys those of another."""
+    if not prefix or set(prefix) & set("{}"):
+        raise ValueError(f"prefix must not be empty nor have braces in it, not {prefix!r}")
+
+
+def _positive(**numbers: float) -> None:
+    for name, number in numbers.items():
+        if number <= 0:
+            raise ValueError(f"{name} must be more than 0, not {number!r}")
+
+
+# A reply is as its script says; one that is not is our own mistake.
+
+
+def _list(reply: Reply) -> list[Reply]:
+    assert isinstance(reply, list), reply
+    return reply
+
+
+def _text(reply: Reply) -> str:
+    assert isinstance(reply, str), reply
+    return reply
+
+
+def _number(reply: Reply) -> int:
+    assert isinstance(reply, int), reply
+    return reply
+
+
+def _texts(reply: Reply) -> tuple[str, ...]:
+    return tuple(map(_text, _list(reply)))
+
+
+def _slot(reply: Reply) -> Slot:
+    slot, key, session, fence = _texts(reply)
+    return Slot(slot, key, session, int(fence))
+
+
+def _page(reply: Reply) -> Page:
+    first, last, entries = _list(reply)
+    found = [_texts(entry) for entry in _list(entries)]
+    return Page(
+        tuple(Entry(int(position), int(before), payload) for position, before, payload in found),
+        int(_text(first)),
+        int(_text(last)),
+    )
+
+
+def _by_fence(reply: Reply) -> tuple[Slot, ...]:
+    return tuple(sorted(map(_slot, _list(reply)), key=lambda slot: slot.fence))
+
+
+def _appended(reply: Reply) -> Appended:
+    position, is_new = _list(reply)
+    return Appended(int(_text(position)), bool(_number(is_new)))
+
+
+def _dead(reply: list[Reply]) -> Dead:
+    assert reply == ["dead"], reply
+    return Dead()
+
+
 @attrs.frozen
 class Engine:
     """The steps. Each raises EngineDown, EngineUnknown or EngineRefused, as its wire does.
@@ -138,26 +217,42 @@ class Engine:
     """
 
     wire: Wire
-    prefix: str
+    prefix: str = attrs.field(validator=_without_braces)
+    """Of all keys and channels; without braces."""
 
     async def open(self, session: str, lease: float, about: str) -> Opened | Dead:
         """Begin a session. The same one again, while it lives: the same answer. Dead: it has expired.
 
         Raises EngineRefused: live nodes have another lease (the sentence names both numbers).
         """
-        raise NotImplementedError
+        keys = self._keys("clock", "nodes", "epoch", "about", "figures")
+        match _list(await self.wire.run(_scripts.OPEN, keys, [session, _milliseconds(lease), about])):
+            case ["opened", warming]:
+                return Opened(_seconds(_text(warming)))
+            case reply:
+                return _dead(reply)
 
     async def beat(self, session: str, lease: float, figures: str) -> Beat | Dead:
         """Renew the lease."""
-        raise NotImplementedError
+        keys = self._keys("clock", "nodes", "epoch", "about", "figures")
+        match _list(await self.wire.run(_scripts.BEAT, keys, [session, _milliseconds(lease), figures])):
+            case ["beat", live]:
+                return Beat(tuple(sorted(_texts(live))))
+            case reply:
+                return _dead(reply)
 
     async def close(self, session: str) -> None:
         """End a session: its slots are free at once."""
-        raise NotImplementedError
+        await self.wire.run(_scripts.CLOSE, self._keys("clock", "nodes", "about", "figures"), [session])
 
     async def nodes(self) -> tuple[NodeRecord, ...]:
         """All that are alive, by session id."""
-        raise NotImplementedError
+        reply = await self.wire.run(_scripts.NODES, self._keys("clock", "nodes", "about", "figures"), [])
+        found = [_texts(node) for node in _list(reply)]
+        return tuple(
+            NodeRecord(session, _seconds(left), about, figures)
+            for session, left, about, figures in sorted(found)
+        )
 
     async def admit(
         self, user: str, slot: Slot, *, limit: int, gone: Sequence[str] = ()
@@ -168,25 +263,44 @@ class Engine:
         holds moves to the new one. Slots of dead sessions are given up when it would be full, or
         when one of them holds the key. The same slot again: the same answer.
         """
-        raise NotImplementedError
+        keys = [*self._user(user), *self._keys("epoch")]
+        args: Arguments = [slot.session, slot.slot, slot.key, limit, _milliseconds(_REMEMBERED), *gone]
+        match _list(await self.wire.run(_scripts.ADMIT, keys, args)):
+            case ["admitted", counted]:
+                return Admitted(_slot(counted))
+            case ["taken", by]:
+                return Taken(_slot(by))
+            case ["full", holders]:
+                return Full(_by_fence(holders))
+            case ["warming", left]:
+                return Warming(_seconds(_text(left)))
+            case reply:
+                return _dead(reply)
 
     async def release(self, user: str, slots: Sequence[str]) -> None:
         """Count them no more. Idempotent; also for a session that is dead."""
-        raise NotImplementedError
+        await self.wire.run(_scripts.RELEASE, self._user(user), slots)
 
     async def reconcile(
         self, user: str, session: str, held: Sequence[Slot], *, limit: int, over_limit: bool
     ) -> Reconciled | Dead:
         """Have the engine count exactly `held` for this user and session.
 
-        `over_limit`: what it has forgotten is added even if there is no room (a key that another live node has
-        is lost all the same).
+        `over_limit`: what it has forgotten is added even if there is no room (a key that another live
+        node has is lost all the same).
         """
-        raise NotImplementedError
+        args: Arguments = [session, limit, int(over_limit), _milliseconds(_REMEMBERED)]
+        for slot in sorted(held, key=lambda slot: slot.fence):
+            args += [slot.slot, slot.key, slot.fence]
+        match _list(await self.wire.run(_scripts.RECONCILE, self._user(user), args)):
+            case ["reconciled", dropped, added, lost]:
+                return Reconciled(_texts(dropped), _texts(added), _texts(lost))
+            case reply:
+                return _dead(reply)
 
     async def slots(self, user: str) -> tuple[Slot, ...]:
         """All of the user's that count: those of live sessions, by fence."""
-        raise NotImplementedError
+        return _by_fence(await self.wire.run(_scripts.COUNTED, self._user(user), []))
 
     async def append(
         self, log: str, session: str, entries: Sequence[tuple[str, str]], *, length: int, memory: float
@@ -196,27 +310,79 @@ class Engine:
         An id that was appended within `memory` seconds is not appended again. At least `length` entries
         are kept. What is published is for `entry_of`.
         """
-        raise NotImplementedError
+        _positive(length=length, memory=memory)
+        seen = [self._key("seen", f"{len(log)}:{log}:{name}") for name, _ in entries]
+        keys = [*self._keys("clock", "nodes"), self._key("log", log), *seen]
+        payloads = [payload for _, payload in entries]
+        args: Arguments = [session, self.log_channel(log), length, _milliseconds(memory), *payloads]
+        match _list(await self.wire.run(_scripts.APPEND, keys, args)):
+            case ["appended", *answers]:
+                return tuple(map(_appended, answers))
+            case reply:
+                return _dead(reply)
 
     async def read(self, log: str, *, after: int = 0, limit: int = 500) -> Page:
         """The first entries after a position."""
-        raise NotImplementedError
+        _positive(limit=limit)
+        return _page(await self.wire.run(_scripts.ENTRIES, [self._key("log", log)], ["after", after, limit]))
 
     async def latest(self, log: str, *, count: int) -> Page:
         """The last entries."""
-        raise NotImplementedError
+        _positive(count=count)
+        return _page(await self.wire.run(_scripts.ENTRIES, [self._key("log", log)], ["latest", 0, count]))
 
     async def enter(self, place: str, session: str, who: str) -> bool | Dead:
         """Note that somebody is present at a place by this session; True: by no live session he was before.
 
         True is published to the place's channel (see `presence_of`).
         """
-        raise NotImplementedError
+        args: Arguments = [session, who, self.place_channel(place), _milliseconds(_REMEMBERED)]
+        match _list(await self.wire.run(_scripts.ENTER, self._place(place), args)):
+            case ["entered", is_new]:
+                return bool(_number(is_new))
+            case reply:
+                return _dead(reply)
 
     async def leave(self, place: str, session: str, who: str) -> bool:
         """And no more; True: by no other live session either, which is published likewise."""
-        raise NotImplementedError
+        args: Arguments = [session, who, self.place_channel(place)]
+        return bool(_number(await self.wire.run(_scripts.LEAVE, self._place(place), args)))
 
     async def present(self, place: str) -> tuple[tuple[str, str], ...]:
         """Who is present by which live session: pairs of session and who."""
-        raise NotImplementedError
+        reply = await self.wire.run(_scripts.PRESENT, self._place(place), [])
+        found = [_texts(pair) for pair in _list(reply)]
+        return tuple(sorted((session, who) for session, who in found))
+
+    # What is published.
+
+    def log_channel(self, log: str) -> str:
+        """Where the entries of a log are published."""
+        return self._key("log", log)
+
+    def entry_of(self, message: str) -> Entry:
+        """The entry that a message of a log's channel tells of."""
+        position, before, payload = message.split(" ", 2)
+        return Entry(int(position), int(before), payload)
+
+    def place_channel(self, place: str) -> str:
+        """Where it is published that somebody came to a place, or left it."""
+        return self._key("place", place)
+
+    def presence_of(self, message: str) -> tuple[str, bool]:
+        """Of whom a message of a place's channel tells, and whether he is present now."""
+        return message[1:], message.startswith("+")
+
+    # Names of keys.
+
+    def _key(self, kind: str, name: str) -> str:
+        return f"{{{self.prefix}}}:{kind}:{name}"
+
+    def _keys(self, *kinds: str) -> list[str]:
+        return [f"{{{self.prefix}}}:{kind}" for kind in kinds]
+
+    def _user(self, user: str) -> list[str]:
+        return [*self._keys("clock", "nodes"), self._key("slots", user), self._key("keys", user)]
+
+    def _place(self, place: str) -> list[str]:
+        return [*self._keys("clock", "nodes"), self._key("place", place)]
