@@ -1,0 +1,358 @@
+"""Several nodes on a simulated engine, in virtual time: the promise over all of them, case by case."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors import ExitReason
+from supervisor import (
+    CleanedUp,
+    ClusterUnavailable,
+    Health,
+    LeaseLost,
+    LivesElsewhere,
+    NodeJoined,
+    Obtained,
+    OwnersAsked,
+    Reconciled,
+    RefusalReason,
+    SpawnRefused,
+    Terminal,
+    open_supervisor,
+)
+from supervisor.cluster import ClusterSpec, EngineDown, NotAnswered, OnLeaseLost, open_cluster
+from supervisor.cluster import LeaseLost as NoLease
+
+from .simulated import open_simulated_engine
+from .world import LEASE, RECONCILED, World, open_world
+
+
+async def fill(world: World, user: str = "alice", *, number: int = 3) -> None:
+    """One manager on each node in turn, until so many are there."""
+    for each in range(number):
+        assert isinstance(await world.spawn(each % len(world.nodes), user, f"tab-{each}"), Obtained)
+
+
+async def test_a_new_engine_admits_nobody_for_one_lease(autojump_clock: MockClock) -> None:
+    async with open_world(1, warm=False) as world:
+        refused = await world.spawn(0, "alice", "tab")
+        assert isinstance(refused, ClusterUnavailable)
+        assert 0 < refused.retry_after <= LEASE
+        await trio.sleep(refused.retry_after)
+        assert isinstance(await world.spawn(0, "alice", "tab"), Obtained)
+
+
+@pytest.mark.parametrize("limit", [0, 1, 2, 3, 5, 20])
+async def test_a_limit_holds_over_all_nodes(autojump_clock: MockClock, limit: int) -> None:
+    async with open_world(3, limit=limit) as world:
+        outcomes = [await world.spawn(number % 3, "alice", f"tab-{number}") for number in range(limit + 3)]
+        assert sum(isinstance(each, Obtained) for each in outcomes) == world.acting.peak == limit
+        for refused in outcomes[limit:]:
+            assert isinstance(refused, SpawnRefused)
+            assert (refused.live, len(refused.refusal.holders)) == (limit, limit)
+        assert isinstance(await world.spawn(0, "bob", "tab"), Obtained if limit else SpawnRefused)
+
+
+async def test_many_newcomers_at_once_get_just_the_slots_there_are(autojump_clock: MockClock) -> None:
+    async with open_world(3) as world:
+        got = list[object]()
+
+        async def come(number: int) -> None:
+            got.append(await world.spawn(number % 3, "alice", f"tab-{number}"))
+
+        async with trio.open_nursery() as nursery:
+            for number in range(12):
+                nursery.start_soon(come, number)
+        assert sum(isinstance(each, Obtained) for each in got) == world.acting.peak == 3
+        assert len(await world.counted("alice")) == 3
+
+
+async def test_a_refusal_names_each_holder_its_node_and_the_verdict_on_it(autojump_clock: MockClock) -> None:
+    async with open_world(3) as world:
+        await fill(world)
+        refused = await world.spawn(0, "alice", "one more")
+        assert isinstance(refused, SpawnRefused)
+        assert refused.reason == RefusalReason.CLUSTER_LIMIT.value
+        holders = {(h.key, h.node): h for h in refused.refusal.holders}
+        assert set(holders) == {("tab-0", ""), ("tab-1", "n1"), ("tab-2", "n2")}
+        assert {h.verdict.health for h in holders.values()} == {Health.HEALTHY}
+        assert "n1" in str(refused)
+        assert holders["tab-1", "n1"].kept
+        [asked] = world.nodes[0].of(OwnersAsked)
+        assert (asked.asked, asked.silent, asked.freed) == (("n1", "n2"), (), 0)
+        cleaned = world.nodes[1].of(CleanedUp)
+        assert cleaned, "the owner judged before anybody was refused"
+
+
+async def test_one_that_hangs_on_another_node_makes_room(autojump_clock: MockClock) -> None:
+    async with open_world(3) as world:
+        await fill(world)
+        await world.wedge(1, "alice", "tab-1")
+        await trio.sleep(1.5)
+        assert isinstance(await world.spawn(0, "alice", "one more"), Obtained)
+        [ended] = world.nodes[1].of(Terminal)
+        assert ended.exit.reason is ExitReason.UNRESPONSIVE
+        assert world.acting.peak == 3
+        for number in (0, 2):
+            assert world.nodes[number].supervisor.lookup("alice", f"tab-{number}") is not None
+
+
+async def test_a_key_lives_on_one_node_and_the_others_say_where(autojump_clock: MockClock) -> None:
+    async with open_world(2) as world:
+        first = await world.spawn(0, "alice", "tab")
+        elsewhere = await world.spawn(1, "alice", "tab")
+        assert isinstance(elsewhere, LivesElsewhere)
+        assert (elsewhere.node, elsewhere.address) == ("n0", "wss://n0")
+        again = await world.spawn(0, "alice", "tab")
+        assert isinstance(first, Obtained)
+        assert isinstance(again, Obtained)
+        assert first.ref == again.ref
+        assert await world.nodes[1].cluster.stop("alice", "tab", "it moves")
+        assert isinstance(await world.spawn(1, "alice", "tab"), Obtained)
+        assert not await world.nodes[1].cluster.stop("alice", "no such tab")
+
+
+async def test_keys_are_exact_strings_over_all_nodes(autojump_clock: MockClock) -> None:
+    names = ["a", "A", "a ", "a}:b", "{a}", "a\n", "ä", "a\0b", ""]
+    async with open_world(2, limit=len(names)) as world:
+        for number, name in enumerate(names):
+            assert isinstance(await world.spawn(number % 2, "alice", name), Obtained), name
+            assert isinstance(await world.spawn(number % 2, name, "tab"), Obtained), name
+        assert {place.key for place in await world.nodes[0].cluster.places("alice")} == set(names)
+
+
+async def test_a_node_that_is_cut_off_ends_its_managers_before_others_get_the_slots(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(3) as world:
+        await fill(world)
+        world.nodes[1].wire.cut()
+        cut_at, freed_at = trio.current_time(), None
+        while freed_at is None:
+            if isinstance(await world.spawn(0, "alice", "one more"), Obtained):
+                freed_at = trio.current_time()
+            await trio.sleep(0.05)
+        assert freed_at - cut_at <= LEASE + 0.5
+        assert not world.acting.too_many
+        [lost] = world.nodes[1].of(LeaseLost)
+        [ended] = world.nodes[1].of(Terminal)
+        assert (lost.managers, lost.kept, ended.exit.reason) == (1, False, ExitReason.FENCED)
+        assert ended.stamp.at < freed_at
+
+
+async def test_a_node_without_a_lease_admits_nobody_and_says_why(autojump_clock: MockClock) -> None:
+    async with open_world(2) as world:
+        world.nodes[0].wire.cut()
+        await trio.sleep(LEASE)
+        with pytest.raises(NoLease):
+            world.nodes[0].cluster.check()
+        outcome = await world.spawn(0, "alice", "tab")
+        assert isinstance(outcome, ClusterUnavailable)
+        assert "cut" in str(outcome)
+        assert outcome.farewell[0] == 1013
+        world.nodes[0].wire.mend()
+        await trio.sleep(1.0)
+        world.nodes[0].cluster.check()
+        [joined] = world.nodes[0].of(NodeJoined)
+        assert joined.warming == 0.0
+        assert isinstance(await world.spawn(0, "alice", "tab"), Obtained)
+
+
+async def test_a_short_trouble_of_the_engine_is_waited_out(autojump_clock: MockClock) -> None:
+    async with open_world(1) as world:
+        world.engine.stop()
+
+        async def come_back() -> None:
+            await trio.sleep(0.5)
+            world.engine.start()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(come_back)
+            assert isinstance(await world.spawn(0, "alice", "tab"), Obtained)
+        assert not world.nodes[0].of(LeaseLost)
+
+
+async def test_who_is_kept_lives_on_without_a_lease_and_counts_again_later(autojump_clock: MockClock) -> None:
+    async with open_world(2, limit=2, on_lease_lost=OnLeaseLost.KEEP) as world:
+        await world.spawn(0, "alice", "tab-0")
+        world.nodes[0].wire.cut()
+        await trio.sleep(2 * LEASE)
+        assert world.nodes[0].supervisor.lookup("alice", "tab-0") is not None
+        assert isinstance(await world.spawn(0, "alice", "tab-1"), Obtained), (
+            "without the engine, by its own table"
+        )
+        assert isinstance(await world.spawn(1, "alice", "tab-2"), Obtained), (
+            "the price: one more than the limit"
+        )
+        [lost] = world.nodes[0].of(LeaseLost)
+        assert (lost.kept, lost.managers) == (True, 1)
+        await world.heal()
+        assert await world.counted("alice") == world.held("alice")
+        assert len(world.acting.now["alice"]) == 3
+        assert isinstance(await world.spawn(1, "alice", "tab-3"), SpawnRefused)
+        assert sum(event.added for event in world.nodes[0].of(Reconciled)) == 2
+
+
+async def test_an_engine_that_lost_everything_lets_nobody_in_beside_those_who_still_run(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(3) as world:
+        await fill(world)
+        world.engine.wipe()
+        wiped_at = trio.current_time()
+        while not isinstance(await world.spawn(0, "alice", "one more"), Obtained):
+            await trio.sleep(0.05)
+            assert trio.current_time() < wiped_at + 3 * LEASE
+        assert not world.acting.too_many
+
+
+@pytest.mark.parametrize("seconds", [-60.0, -1.0])
+async def test_a_clock_that_is_set_back_neither_frees_nor_holds_up_slots(
+    autojump_clock: MockClock, seconds: float
+) -> None:
+    async with open_world(3) as world:
+        await fill(world)
+        world.engine.step_clock(seconds)
+        await trio.sleep(3 * LEASE)
+        assert not any(node.of(LeaseLost) for node in world.nodes)
+        assert isinstance(await world.spawn(0, "alice", "one more"), SpawnRefused)
+        world.nodes[1].wire.cut()
+        await trio.sleep(LEASE)
+        assert isinstance(await world.spawn(0, "alice", "one more"), Obtained)
+        assert not world.acting.too_many
+
+
+async def test_a_clock_that_jumps_ahead_ends_every_lease_and_nobody_is_let_in_too_early(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(3) as world:
+        await fill(world)
+        world.engine.step_clock(60.0)
+        jumped_at = trio.current_time()
+        while not isinstance(await world.spawn(0, "alice", "one more"), Obtained):
+            await trio.sleep(0.02)
+            assert trio.current_time() < jumped_at + 3 * LEASE
+        assert not world.acting.too_many
+
+
+async def test_what_a_failover_has_forgotten_is_put_right(autojump_clock: MockClock) -> None:
+    async with open_world(3) as world:
+        await world.spawn(0, "alice", "tab-0")
+        before = world.engine.snapshot()
+        await world.spawn(1, "alice", "tab-1")
+        await world.nodes[0].supervisor.stop("alice", "tab-0")
+        await trio.sleep(0.1)
+        world.engine.rewind(before)
+        await trio.sleep(2 * RECONCILED)
+        assert await world.counted("alice") == world.held("alice")
+        assert sum(event.added for event in world.nodes[1].of(Reconciled)) == 1
+        assert sum(event.dropped for event in world.nodes[0].of(Reconciled)) == 1
+
+
+async def test_who_has_lost_his_slot_to_another_in_a_failover_ends(autojump_clock: MockClock) -> None:
+    async with open_world(2, limit=1) as world:
+        before = world.engine.snapshot()
+        await world.spawn(0, "alice", "tab-0")
+        world.engine.rewind(before)
+        assert isinstance(await world.spawn(1, "alice", "tab-1"), Obtained), "the documented window"
+        await trio.sleep(2 * RECONCILED)
+        assert len(world.acting.now["alice"]) == 1
+        [ended] = world.nodes[0].of(Terminal)
+        assert ended.exit.reason is ExitReason.FENCED
+        [told] = world.nodes[0].of(Reconciled)
+        assert told.lost == ("tab-0",)
+
+
+async def test_a_cancelled_spawn_leaves_no_orphan(autojump_clock: MockClock) -> None:
+    async with open_world(2) as world:
+        for number in range(200):
+            with trio.move_on_after(number * 0.00005):
+                await world.spawn(number % 2, "alice", f"tab-{number}")
+            for key in [p.key for p in await world.nodes[0].cluster.places("alice")]:
+                await world.nodes[0].cluster.stop("alice", key)
+        await trio.sleep(0.2)
+        assert await world.counted("alice") == set() == world.held("alice")
+        assert not [event for node in world.nodes for event in node.of(Reconciled)]
+
+
+async def test_owners_that_do_not_answer_hold_their_slots_and_the_refusal_says_so(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(2, limit=1) as world:
+        await world.spawn(1, "alice", "tab")
+        world.nodes[1].wire.deafen()
+        refused = await world.spawn(0, "alice", "one more")
+        assert isinstance(refused, SpawnRefused)
+        [holder] = refused.refusal.holders
+        assert (holder.node, holder.verdict.health) == ("n1", Health.UNKNOWN)
+        assert "n1 does not answer" in holder.verdict.evidence
+        [asked] = world.nodes[0].of(OwnersAsked)
+        assert asked.silent == ("n1",)
+
+
+async def test_who_may_wait_for_a_slot_gets_one_that_another_node_frees(autojump_clock: MockClock) -> None:
+    async with open_world(2, limit=1, slot_wait=3.0) as world:
+        await world.spawn(1, "alice", "tab")
+
+        async def free() -> None:
+            await trio.sleep(1.0)
+            await world.nodes[1].supervisor.stop("alice", "tab")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(free)
+            began = trio.current_time()
+            assert isinstance(await world.spawn(0, "alice", "one more"), Obtained)
+        assert 1.0 <= trio.current_time() - began < 1.5
+
+
+async def test_questions_of_ones_own(autojump_clock: MockClock) -> None:
+    async with open_world(2) as world:
+        here, there = (node.cluster for node in world.nodes)
+
+        async def double(text: str) -> str:
+            return text * 2
+
+        there.answer("double", double)
+        with pytest.raises(ValueError, match="answered already"):
+            there.answer("double", double)
+        assert await here.ask(there.session, "double", "ab") == "abab"
+        with pytest.raises(NotAnswered, match="does not know"):
+            await here.ask(there.session, "triple", "ab")
+        with pytest.raises(NotAnswered, match="nobody listens"):
+            await here.ask("no such session", "double", "ab")
+
+
+async def test_an_engine_that_is_not_there_is_told_before_anything_is_opened(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_simulated_engine() as engine:
+        engine.stop()
+        with pytest.raises(EngineDown, match="is it running"):
+            async with open_cluster(engine.wire(), boottime=trio.current_time):
+                raise AssertionError
+
+
+async def test_all_nodes_have_the_same_lease(autojump_clock: MockClock) -> None:
+    async with open_simulated_engine() as engine:
+        one = ClusterSpec(name="one", lease=4.0)
+        async with (
+            open_cluster(engine.wire(), one, boottime=trio.current_time) as cluster,
+            open_supervisor(cluster=cluster),
+        ):
+            with pytest.raises(ValueError, match="one has 4 s, this one 8 s"):
+                async with open_cluster(engine.wire(), ClusterSpec(lease=8.0), boottime=trio.current_time):
+                    raise AssertionError
+
+
+async def test_a_node_that_leaves_gives_its_slots_back_at_once(autojump_clock: MockClock) -> None:
+    async with open_world(1, limit=1) as world:
+        wire = world.engine.wire("other")
+        spec = ClusterSpec(name="other", lease=LEASE)
+        async with (
+            open_cluster(wire, spec, boottime=trio.current_time) as cluster,
+            open_supervisor(1, cluster=cluster),
+        ):
+            pass
+        assert [node.name for node in await world.nodes[0].cluster.nodes()] == ["n0"]
