@@ -75,7 +75,7 @@ class Backend(Protocol):
         ...
 
     async def serve(self, node: LocalNode, *, task_status: trio.TaskStatus[None]) -> None:
-        """Keep this node in the cluster, until cancelled. Started when it has joined, or has tried for long."""
+        """Keep this node in the cluster until cancelled. Started when it has joined, or tried for long."""
         ...
 
     async def admit(self, claim: Claim) -> None:

@@ -184,14 +184,27 @@ class Beginnings:
         self._tried(child, await count_in(child, self._services, self._owner.clean_up))
 
     async def _count_in_everywhere(self, child: Child, backend: Backend) -> None:
-        """Ask whether there is one in the cluster. The time that takes is not the child's."""
-        services = self._services
-        child.begins_after(
-            max(0.0, child.pulse.since - trio.current_time()) + 3 * backend.patience + services.spec.slot_wait
-        )
-        self._watch(child)
-        claim = self._claim(child)
-        self._tried(child, await count_in_everywhere(services, backend, claim, self._owner.clean_up))
+        """Ask whether there is one in the cluster. The time that takes is not the child's.
+
+        One that begins anew, and for which nobody waits, waits for a cluster that cannot be asked.
+        """
+        services, claim = self._services, self._claim(child)
+        longest = 3 * backend.patience + services.spec.slot_wait
+        while True:
+            child.begins_after(max(0.0, child.pulse.since - trio.current_time()) + longest)
+            self._watch(child)
+            try:
+                stages = await count_in_everywhere(services, backend, claim, self._owner.clean_up)
+            except ClusterUnavailable as error:
+                spawn = self._owner.start_of(child)
+                if spawn is not None and not spawn.joins:
+                    raise
+                if spawn is not None:
+                    self._owner.end(spawn, error)
+                await trio.sleep(min(error.retry_after, longest))  # noqa: ASYNC120  # cancelled, nobody asks why
+            else:
+                self._tried(child, stages)
+                return
 
     def _claim(self, child: Child) -> Claim:
         return Claim(child.user, child.key, child.slot, self._table.limit)

@@ -382,7 +382,7 @@ class LeaseLost(Event):
     session: str
     why: str
     managers: int
-    """So many lived here; whether they end is the node's policy."""
+    """So many lived here when it was last to be renewed; whether they end is the node's policy."""
     kept: bool
     """They live on, and the limits may be exceeded until they leave."""
 

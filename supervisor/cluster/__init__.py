@@ -10,8 +10,8 @@
         session = await supervisor.get_or_spawn("alice", "tab-1", ChildSpec(Session))
 
 Each process that does this is a *node*. What they share lies in an engine that you run anyway: Valkey or
-Redis, 7 or later. A node holds a *lease* there and renews it; its users' slots are bound to that lease. When it
-cannot renew, Trio cancels all that runs under it before the engine lets others have the slots.
+Redis, 7 or later. A node holds a *lease* there and renews it; its users' slots are bound to that lease.
+When it cannot renew, Trio cancels all that runs under it before the engine lets others have the slots.
 
 A user at his limit is refused only after the owners of his slots, wherever they are, have judged them by
 their own evidence, and reaped; the refusal has the verdicts, and on which node each lives. A key that lives

@@ -42,7 +42,8 @@ class Session:
     """From then on somebody may be admitted, on Trio's clock."""
     live: frozenset[str] = frozenset()
     """The sessions that were alive when it was last renewed."""
-    figures: str = "{}"
+    managers: int = 0
+    """How many lived here when it was last to be renewed."""
 
 
 @attrs.define(eq=False)
@@ -167,8 +168,10 @@ class Membership:
                         if lost and not self.keeps:
                             tenancies.start_soon(node.fence, f"{self.name} has lost its lease: {why}")
                         over.set()
-        finally:
-            if not lost:
+        finally:  # nothing of it runs any more
+            if lost:
+                tenancies.start_soon(self._close_at_last, session)
+            else:
                 await self._close(session)  # noqa: ASYNC102  # it bounds itself
 
     def _begin(self, session: Session, node: LocalNode, ground: trio.Nursery) -> None:
@@ -180,8 +183,7 @@ class Membership:
     def _end(self, session: Session, why: str, node: LocalNode, *, lost: bool) -> None:
         self.now, self._why = None, f"its last one is over: {why}"
         if lost:
-            managers = node.figures()["managers"]
-            node.tell(LeaseLostEvent, self.name, session.id, why, managers, self.keeps)
+            node.tell(LeaseLostEvent, self.name, session.id, why, session.managers, self.keeps)
         if not self.keeps:
             self.ground = None
         self._tell(None)
@@ -205,8 +207,10 @@ class Membership:
                 if self._boottime() >= session.boot_until:
                     return why or "this machine slept"
             sent, sent_boot = trio.current_time(), self._boottime()
+            figures = node.figures()
+            session.managers = figures["managers"]
             try:
-                beat = await self._engine.beat(session.id, spec.lease, json.dumps(node.figures()))
+                beat = await self._engine.beat(session.id, spec.lease, json.dumps(figures))
             except ClusterError as error:
                 why = self._why = str(error)
                 due = trio.current_time() + spec.retry
@@ -224,14 +228,22 @@ class Membership:
             session.live = live
             self._change()
 
-    async def _close(self, session: Session) -> None:
+    async def _close(self, session: Session) -> bool:
         """Give the lease back: its slots are free at once. If that fails, they are when it expires."""
         with trio.move_on_after(self._spec.call_timeout) as scope:
             scope.shield = True
             try:
                 await self._engine.close(session.id)
             except ClusterError:
-                return
+                return False
+            return True
+        return False
+
+    async def _close_at_last(self, session: Session) -> None:
+        """Give back one that was lost, as soon as the engine can be told; it may count it as alive still."""
+        with trio.move_on_at(session.until + self._spec.lease):
+            while not await self._close(session):  # noqa: ASYNC110  # there is nobody to tell when
+                await trio.sleep(self._spec.retry)
 
     async def _watch_engine(self, node: LocalNode) -> None:
         """Tell when the engine goes away and comes back."""

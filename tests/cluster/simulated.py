@@ -164,6 +164,10 @@ class SimulatedEngine:
         for wire in self.wires:
             wire.regained()
 
+    @property
+    def is_frozen(self) -> bool:
+        return self._frozen is not None
+
     def freeze(self) -> None:
         """It takes what comes, and does nothing with it."""
         self._frozen = []

@@ -10,6 +10,7 @@ from actors import ExitReason
 from supervisor import (
     CleanedUp,
     ClusterUnavailable,
+    GaveUp,
     Health,
     LeaseLost,
     LivesElsewhere,
@@ -18,6 +19,8 @@ from supervisor import (
     OwnersAsked,
     Reconciled,
     RefusalReason,
+    Restart,
+    RestartPolicy,
     SpawnRefused,
     Terminal,
     open_supervisor,
@@ -89,7 +92,7 @@ async def test_a_refusal_names_each_holder_its_node_and_the_verdict_on_it(autoju
 async def test_one_that_hangs_on_another_node_makes_room(autojump_clock: MockClock) -> None:
     async with open_world(3) as world:
         await fill(world)
-        await world.wedge(1, "alice", "tab-1")
+        await world.hang(1, "alice", "tab-1")
         await trio.sleep(1.5)
         assert isinstance(await world.spawn(0, "alice", "one more"), Obtained)
         [ended] = world.nodes[1].of(Terminal)
@@ -356,3 +359,35 @@ async def test_a_node_that_leaves_gives_its_slots_back_at_once(autojump_clock: M
         ):
             pass
         assert [node.name for node in await world.nodes[0].cluster.nodes()] == ["n0"]
+
+
+async def test_who_is_to_begin_anew_does_so_when_its_node_has_a_lease_again(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(2) as world:
+        restart = RestartPolicy(when=Restart.ALWAYS, backoff=0.1)
+        await world.spawn(0, "alice", "service", restart=restart)
+        world.nodes[0].wire.cut()
+        await trio.sleep(5 * LEASE)
+        assert not world.acting.now["alice"]
+        world.nodes[0].wire.mend()
+        await trio.sleep(LEASE)
+        [again] = world.acting.now["alice"]
+        assert again is not None
+        assert await world.counted("alice") == world.held("alice")
+        assert not world.nodes[0].of(GaveUp)
+
+
+async def test_who_is_to_begin_anew_gives_up_its_key_to_another_node(autojump_clock: MockClock) -> None:
+    async with open_world(2) as world:
+        restart = RestartPolicy(when=Restart.ALWAYS, backoff=0.1)
+        await world.spawn(0, "alice", "service", restart=restart)
+        world.nodes[0].wire.cut()
+        await trio.sleep(2 * LEASE)
+        assert isinstance(await world.spawn(1, "alice", "service", restart=restart), Obtained)
+        world.nodes[0].wire.mend()
+        await trio.sleep(2 * LEASE)
+        [gone] = world.nodes[0].of(GaveUp)
+        assert gone.key == "service"
+        assert world.nodes[1].supervisor.lookup("alice", "service") is not None
+        assert world.acting.peak == 1

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
 import attrs
 import trio
 
-from actors import Exit
+from actors import ActorStopped, Exit, MailboxFull
 from supervisor import (
     ChildSpec,
     ClusterUnavailable,
@@ -25,7 +25,7 @@ from supervisor import (
     SupervisorSpec,
     open_supervisor,
 )
-from supervisor.cluster import Cluster, ClusterSpec, OnLeaseLost, open_cluster
+from supervisor.cluster import Cluster, ClusterError, ClusterSpec, OnLeaseLost, open_cluster
 from supervisor.testing import WedgedForever, Work
 from tests.supervisor.harness import Log
 
@@ -109,14 +109,24 @@ class World:
         except (SpawnRefused, LivesElsewhere, ClusterUnavailable, SpawnFailed) as error:
             return error
 
-    async def wedge(self, node: int, user: str, key: str) -> None:
+    async def stop(self, node: int, user: str, key: str) -> bool:
+        """Stop a manager wherever it lives; False: there is none, or nobody can say."""
+        try:
+            return await self.nodes[node].cluster.stop(user, key)
+        except ClusterError:
+            return False
+
+    async def hang(self, node: int, user: str, key: str) -> None:
         """Have it hang past its budget."""
         ref = self.nodes[node].supervisor.lookup(user, key)
         if ref is not None:
-            ref.tell_nowait(Work())
+            with suppress(MailboxFull, ActorStopped):
+                ref.tell_nowait(Work())
 
     async def heal(self) -> None:
         """All is well again, and has been for long enough that everybody knows."""
+        if self.engine.is_frozen:
+            self.engine.thaw()
         if not self.engine.is_running:
             self.engine.start()
         for node in self.nodes:
@@ -164,6 +174,7 @@ async def open_world(
                 open_supervisor(limit, spec=SupervisorSpec(**spec), cluster=cluster)
             )
             log = stack.enter_context(supervisor.events(capacity=1_000_000))
+            await trio.sleep(engine.random.uniform(0, LEASE / 4))  # so that they do not beat in step
             members.append(SimulatedNode(name, wire, cluster, supervisor, Log(log)))
         if warm:
             await trio.sleep(LEASE)
