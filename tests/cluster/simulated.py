@@ -215,7 +215,8 @@ def _decoded(value: Any) -> Reply:
     if isinstance(value, bytes):
         return value.decode()
     if isinstance(value, list):
-        return [_decoded(item) for item in value]
+        items: list[Any] = value
+        return [_decoded(item) for item in items]
     assert value is None or isinstance(value, int), value
     return value
 

@@ -1,0 +1,84 @@
+"""The two engines of the contract: a simulated one under virtual time, and a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from functools import partial
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from supervisor.cluster._engine import Engine
+from supervisor.cluster._wire import Reply, Script, Wire
+
+from .plain import PlainWire, plain_server
+from .simulated import SimulatedEngine, open_simulated_engine
+
+RAW = Script("raw", "return redis.call(unpack(ARGV))")
+
+
+@attrs.define(eq=False)
+class World:
+    """An engine, and how long things take there."""
+
+    wire: Wire
+    engine: Engine
+    lease: float
+    """Seconds; for tests that wait for its end."""
+    simulated: SimulatedEngine | None
+
+    async def raw(self, *words: str | int) -> Reply:
+        """Any command of the server."""
+        return await self.wire.run(RAW, [], words)
+
+    async def sleep(self, leases: float) -> None:
+        await trio.sleep(leases * self.lease)
+
+    async def join(self, *sessions: str, lease: float | None = None) -> None:
+        """Open them, and have no warming."""
+        for session in sessions:
+            await self.engine.open(session, lease or self.lease, "")
+        await self.raw("HSET", f"{{{self.engine.prefix}}}:epoch", "warm", 0)
+
+
+Scene = Callable[[World], Awaitable[None]]
+Play = Callable[[Scene], None]
+
+
+async def _simulated(scene: Scene) -> None:
+    async with open_simulated_engine() as engine:
+        wire = engine.wire(delays=(0, 0))
+        await scene(World(wire, Engine(wire, "test"), lease=16.0, simulated=engine))
+
+
+async def _real(port: int, scene: Scene) -> None:
+    wire = PlainWire(port)  # the one place to have another wire judged by the same contract
+    world = World(wire, Engine(wire, "test"), lease=1.0, simulated=None)
+    await world.raw("FLUSHALL")
+    with trio.fail_after(60):
+        await scene(world)
+
+
+@pytest.fixture(scope="session")
+def port() -> Generator[int]:
+    with plain_server() as port:
+        yield port
+
+
+@pytest.fixture
+def play_simulated() -> Play:
+    """Play a scene in a simulated world: for what a real one cannot do, such as stepping its clock."""
+    return lambda scene: trio.run(
+        _simulated, scene, clock=trio.testing.MockClock(autojump_threshold=0), strict_exception_groups=True
+    )
+
+
+@pytest.fixture(params=["simulated", "real"])
+def play(request: pytest.FixtureRequest, play_simulated: Play) -> Play:
+    """Play a scene in either world."""
+    if request.param == "simulated":
+        return play_simulated
+    port: int = request.getfixturevalue("port")
+    return lambda scene: trio.run(partial(_real, port), scene)
