@@ -65,8 +65,7 @@ def _decoded(value: Any) -> Reply:
     if isinstance(value, bytes):
         return value.decode()
     if isinstance(value, list):
-        items: list[Any] = value
-        return [_decoded(item) for item in items]
+        return [_decoded(item) for item in cast("Sequence[Any]", value)]
     assert value is None or isinstance(value, int), value
     return value
 

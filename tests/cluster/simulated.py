@@ -106,6 +106,7 @@ class SimulatedEngine:
     offset: float = attrs.field(default=0.0, init=False)
     """Seconds by which its clock was stepped so far."""
     is_running: bool = attrs.field(default=True, init=False)
+    stops: int = attrs.field(default=0, init=False)
     executed: int = attrs.field(default=0, init=False)
     wires: list[SimulatedWire] = attrs.field(factory=_no_wires, init=False)
     _server: fakeredis.FakeServer = attrs.field(init=False)
@@ -154,6 +155,7 @@ class SimulatedEngine:
     def stop(self) -> None:
         """What was under way is lost, every connection is cut."""
         self.is_running = False
+        self.stops += 1
         for wire in self.wires:
             wire.lost("the engine has stopped")
 
@@ -197,12 +199,15 @@ class SimulatedEngine:
             _time.now = None
         return answer
 
-    def arrives(self, action: Callable[[], None]) -> None:
-        """A request is here: do it, unless the engine is frozen or gone."""
-        if self._frozen is not None:
-            self._frozen.append(action)
-        elif self.is_running:
-            action()
+    def at(self, when: float, action: Callable[[], None]) -> None:
+        """Do what is asked when it arrives, unless the engine has stopped since; if it is frozen, later."""
+        stops = self.stops
+
+        def arrive() -> None:
+            if self.stops == stops:
+                action() if self._frozen is None else self._frozen.append(arrive)
+
+        self.network.at(when, arrive)
 
     def _spread(self) -> None:
         while (message := self._listener.get_message()) is not None:
@@ -215,8 +220,7 @@ def _decoded(value: Any) -> Reply:
     if isinstance(value, bytes):
         return value.decode()
     if isinstance(value, list):
-        items: list[Any] = value
-        return [_decoded(item) for item in items]
+        return [_decoded(item) for item in cast("Sequence[Any]", value)]
     assert value is None or isinstance(value, int), value
     return value
 
@@ -396,6 +400,13 @@ class SimulatedWire:
     def _delay(self) -> float:
         return self.random.uniform(*self.delays)
 
+    def _after(self, latest: float) -> float:
+        """When what is sent now arrives: not before the latest that was sent, and not at once with it.
+
+        Who is woken at one time is woken in an order of Trio's own. Without delays nothing is late.
+        """
+        return max(latest + (1e-6 if self.delays[1] else 0.0), trio.current_time() + self._delay())
+
     def _stands(self, standing: Standing, why: str) -> None:
         if standing is not self._standing:
             self._since = trio.current_time()
@@ -407,7 +418,7 @@ class SimulatedWire:
         self._under_way[call] = None
         connection = self._connects
         survives_a_cut = self.random.random() < 0.5  # drawn always, so that a cut shifts no other draw
-        self._sent_until = max(self._sent_until, trio.current_time() + self._delay())
+        self._sent_until = self._after(self._sent_until)
 
         def arrive() -> None:
             is_cut = self.path is Path.CUT or connection != self._connects
@@ -416,7 +427,7 @@ class SimulatedWire:
                 if not is_cut:
                     self._answer(call, answer)
 
-        self.engine.network.at(self._sent_until, lambda: self.engine.arrives(arrive))
+        self.engine.at(self._sent_until, arrive)
         return call
 
     def _answer(self, call: _Call, answer: Reply | Exception) -> None:
@@ -425,12 +436,12 @@ class SimulatedWire:
         if self.replies_to_lose and not call.done.is_set():
             self.replies_to_lose -= 1
             answer = EngineUnknown(self.address, "the reply was cut")
-        self._answered_until = max(self._answered_until, trio.current_time() + self._delay())
+        self._answered_until = self._after(self._answered_until)
         self.engine.network.at(self._answered_until, lambda: call.settle(answer))
 
     def spread(self, channel: str, text: str) -> None:
         """The engine tells it; what is under way when the connection breaks is lost: a GAP will say so."""
-        self._told_until = max(self._told_until, trio.current_time() + self._delay())
+        self._told_until = self._after(self._told_until)
         connection = self._connects
         registered = [s for s in self._subscriptions if s.is_registered and s.channel == channel]
 
