@@ -18,6 +18,9 @@ from ._wire import Reply, Wire
 # without reconciling, and short enough that those who never come back are not kept for ever.
 _REMEMBERED = 24 * 3600.0
 
+# The greatest whole number that Lua tells from its neighbours.
+_GREATEST = 2**53
+
 Arguments = list[str | int]
 
 
@@ -61,6 +64,8 @@ class Beat:
 
     live: tuple[str, ...]
     """The sessions that are alive, this one included."""
+    fence: int
+    """Greater than those of all slots admitted so far, and less than those of all to come: see `reconcile`."""
 
 
 @attrs.frozen
@@ -236,8 +241,8 @@ class Engine:
         """Renew the lease."""
         keys = self._keys("clock", "nodes", "epoch", "about", "figures")
         match _list(await self.wire.run(_scripts.BEAT, keys, [session, _milliseconds(lease), figures])):
-            case ["beat", live]:
-                return Beat(tuple(sorted(_texts(live))))
+            case ["beat", live, fence]:
+                return Beat(tuple(sorted(_texts(live))), int(_text(fence)))
             case reply:
                 return _dead(reply)
 
@@ -282,14 +287,24 @@ class Engine:
         await self.wire.run(_scripts.RELEASE, self._user(user), slots)
 
     async def reconcile(
-        self, user: str, session: str, held: Sequence[Slot], *, limit: int, over_limit: bool
+        self,
+        user: str,
+        session: str,
+        held: Sequence[Slot],
+        *,
+        limit: int,
+        over_limit: bool,
+        as_of: int | None = None,
     ) -> Reconciled | Dead:
         """Have the engine count exactly `held` for this user and session.
 
         `over_limit`: what it has forgotten is added even if there is no room (a key that another live
         node has is lost all the same).
+        `as_of`: the fence of the last beat before `held` was looked up. A call that was given up may yet be
+        executed, after later ones: it must not drop what was admitted in between. None: it drops all.
         """
-        args: Arguments = [session, limit, int(over_limit), _milliseconds(_REMEMBERED)]
+        latest = _GREATEST if as_of is None else as_of
+        args: Arguments = [session, limit, int(over_limit), _milliseconds(_REMEMBERED), latest]
         for slot in sorted(held, key=lambda slot: slot.fence):
             args += [slot.slot, slot.key, slot.fence]
         match _list(await self.wire.run(_scripts.RECONCILE, self._user(user), args)):

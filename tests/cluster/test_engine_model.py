@@ -204,11 +204,11 @@ class Model:
         self.ends[session] = self.now + LEASE
         return Opened(max(0.0, self.warm - self.now))
 
-    def renew(self, session: str) -> Beat | Dead:
+    def renew(self, session: str) -> tuple[str, ...] | Dead:
         if not self.lives(session):
             return Dead()
         self.ends[session] = self.now + LEASE
-        return Beat(self.live())
+        return self.live()
 
     def close(self, session: str) -> None:
         self.ends[session] = min(self.ends.get(session, self.now), self.now)
@@ -315,7 +315,11 @@ class Judge:
                 expected, answer = self.model.open(session), await self.engine.open(session, self.lease, "")
                 assert answer == expected or self.simulated is None
             case Renew(session):
-                assert await self.engine.beat(session, self.lease, "") == self.model.renew(session)
+                beat = await self.engine.beat(session, self.lease, "")
+                assert (beat.live if isinstance(beat, Beat) else beat) == self.model.renew(session)
+                if isinstance(beat, Beat):
+                    assert beat.fence > self.fence
+                    self.fence = beat.fence
             case Close(session):
                 await self.engine.close(session)
                 self.model.close(session)

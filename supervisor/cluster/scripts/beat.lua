@@ -1,4 +1,5 @@
 -- Renew a lease; never revive one. KEYS: clock, nodes, epoch, about, figures. ARGV: session, lease (ms), figures.
+-- The fence in the answer lies between those of all slots admitted so far and of all to come: see `reconcile`.
 
 local session, lease, figures = ARGV[1], tonumber(ARGV[2]), ARGV[3]
 local EPOCH, ABOUT, FIGURES = KEYS[3], KEYS[4], KEYS[5]
@@ -16,4 +17,4 @@ end
 redis.call('ZADD', NODES, lease_end(now, lease), session)
 redis.call('HSET', FIGURES, session, figures)
 forget_dead(now, lease, ABOUT, FIGURES)
-return { 'beat', live(now) }
+return { 'beat', live(now), next_fence(now) }

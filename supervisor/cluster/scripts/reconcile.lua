@@ -1,21 +1,24 @@
 -- Have the engine count exactly what is held. KEYS: clock, nodes, slots, keys.
 -- ARGV: session, limit, 1 if what is forgotten is added even without room, for how long the user is remembered
--- (ms), then slot, key, fence of each that is held, by fence.
+-- (ms), the latest fence that may be dropped, then slot, key, fence of each that is held, by fence.
+-- Slots that are newer than what is said here are left alone: this may have come late, on a connection that was
+-- given up long ago.
 
 local session, limit = ARGV[1], tonumber(ARGV[2])
-local over_limit, memory = ARGV[3] == '1', ARGV[4]
+local over_limit, memory, as_of = ARGV[3] == '1', ARGV[4], tonumber(ARGV[5])
 local now = tick()
 
 if not is_alive(session, now) then
   return { 'dead' }
 end
 local held = {}
-for i = 5, #ARGV, 3 do
+for i = 6, #ARGV, 3 do
   held[ARGV[i]] = true
 end
 local dropped, added, lost = {}, {}, {}
 for _, slot in ipairs(redis.call('HKEYS', SLOTS)) do
-  if found(slot).session == session and not held[slot] then
+  local record = found(slot)
+  if record.session == session and not held[slot] and tonumber(record.fence) <= as_of then
     drop(slot)
     dropped[#dropped + 1] = slot
   end
@@ -55,7 +58,7 @@ local function add(record)
   return true
 end
 
-for i = 5, #ARGV, 3 do
+for i = 6, #ARGV, 3 do
   local counted = found(ARGV[i])
   if counted and counted.session == session then
     if not is_anothers(holder_of(counted.key)) then
