@@ -221,6 +221,29 @@ ORDER = {
         "_main",
         "__init__",
     ),
+    # many processes, over an engine
+    "supervisor.cluster": (
+        "_extra",
+        "_errors",
+        "_spec",
+        # an engine, and what is done with it
+        "_wire",
+        "_scripts",
+        "_engine",
+        # the one for Valkey and Redis
+        "_redis_url",
+        "_redis_line",
+        "_redis_link",
+        "_redis_channels",
+        "_redis",
+        # a node's share
+        "_nodes",
+        "_session",
+        "_bus",
+        "_slots",
+        "_cluster",
+        "__init__",
+    ),
     # what users test with
     "supervisor.testing": (
         "_clock",
@@ -278,6 +301,7 @@ PURE = {
     "supervisor.cli": tuple(
         name for name in ORDER["supervisor.cli"] if name not in {"_demo_actors", "_demo"}
     ),
+    "supervisor.cluster": ("_extra", "_errors", "_spec", "_wire", "_scripts", "_redis_url", "_nodes"),
     "supervisor.operations": ("_shapes", "_trends", "_recent"),
 }
 
@@ -371,6 +395,11 @@ def test_one_file_knows_the_websocket_library_and_one_tests_with_it() -> None:
         if found.module.split(".")[0] in {"trio_websocket", "wsproto"}
     }
     assert knows == {("actors", "websocket"), ("supervisor.testing", "websocket")}
+
+
+def test_one_file_knows_the_engines_client() -> None:
+    knows = {(found.package, found.file) for found in IMPORTS if found.module.split(".")[0] == "coredis"}
+    assert knows == {("supervisor.cluster", "_redis_line")}
 
 
 def test_actors_have_never_heard_of_a_supervisor() -> None:

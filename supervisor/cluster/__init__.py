@@ -19,7 +19,9 @@ on another node is `LivesElsewhere`: redirect the client, or have the manager st
 Where nobody can say, it is `ClusterUnavailable`.
 """
 
-from ._bus import NotAnswered
+from ._extra import require_cluster as require_cluster
+
+from ._bus import NotAnswered  # isort: skip  # the missing extra is told first
 from ._cluster import Cluster, open_cluster
 from ._engine import Appended, Engine, Entry, Page
 from ._errors import ClusterError, EngineDown, EngineRefused, EngineUnknown, LeaseLost

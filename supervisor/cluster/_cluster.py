@@ -17,6 +17,7 @@ from ._bus import Bus, Handler
 from ._engine import Engine, Slot
 from ._errors import ClusterError, EngineDown
 from ._nodes import Node, Place, node_of, read, silent_holder, written
+from ._redis import open_redis
 from ._session import Membership, boottime
 from ._slots import Slots
 from ._spec import ClusterSpec
@@ -265,8 +266,6 @@ async def open_cluster(
         raise TypeError(f"spec must be a ClusterSpec, not {spec!r}")
     name = spec.name or f"{socket.gethostname()}-{os.getpid()}"
     if isinstance(engine, str):
-        from ._redis import open_redis  # noqa: PLC0415  # it imports coredis, which takes its time
-
         # A call must be over before the lease is: else no other beat could be tried.
         bound = min(spec.call_timeout, spec.lease / 4)
         async with open_redis(engine, call_timeout=bound) as wire:

@@ -65,7 +65,7 @@ class Beat:
     live: tuple[str, ...]
     """The sessions that are alive, this one included."""
     fence: int
-    """Greater than those of all slots admitted so far, and less than those of all to come: see `reconcile`."""
+    """Greater than those of all slots admitted so far, less than those of all to come: see `reconcile`."""
 
 
 @attrs.frozen

@@ -42,6 +42,8 @@ class Session:
     """From then on somebody may be admitted, on Trio's clock."""
     live: frozenset[str] = frozenset()
     """The sessions that were alive when it was last renewed."""
+    fence: int = 0
+    """That of the last beat: slots that were admitted before have a lower one."""
     managers: int = 0
     """How many lived here when it was last to be renewed."""
 
@@ -220,7 +222,7 @@ class Membership:
             why, good_for = "", spec.lease - spec.safety
             session.until = lease.deadline = sent + good_for
             session.boot_until = sent_boot + good_for
-            due = sent + spec.beat
+            due, session.fence = sent + spec.beat, beat.fence
             self._see(session, frozenset(beat.live))
 
     def _see(self, session: Session, live: frozenset[str]) -> None:

@@ -260,7 +260,12 @@ class Slots:
             held = [Slot(c.slot, c.key, session.id, self._held[c.slot].fence) for c in claims]
             limit = claims[0].limit if claims else 0
             found = await self._engine.reconcile(
-                user, session.id, held, limit=limit, over_limit=self._membership.keeps
+                user,
+                session.id,
+                held,
+                limit=limit,
+                over_limit=self._membership.keeps,
+                as_of=session.fence,
             )
             if isinstance(found, Dead) or self._membership.now is not session:
                 return
