@@ -445,15 +445,16 @@ MUTANTS = (
     ),
     _user(
         "a slot is not freed when its actor raised",
-        "        if count_out_nowait(self._services, child):\n",
-        "        if count_out_nowait(self._services, child) and child.exit_due.error is None:\n",
+        "        count_out(self._services, child)\n        self.table.ended(child)\n",
+        "        if child.exit_due.error is None:\n            count_out(self._services, child)\n"
+        "        self.table.ended(child)\n",
     ),
     _user("a freed slot admits nobody", "        self._grant(heir=child.key)\n", ""),
     Mutant(
         "slots beyond the user leak",
         "supervisor/_beginnings.py",
-        "                await count_out(self._services, child)  # noqa: ASYNC102  # it bounds itself\n",
-        "                await trio.lowlevel.cancel_shielded_checkpoint()\n",
+        "            if not runs_elsewhere:\n                child.make_sure_it_ended()\n",
+        "            pass\n",
         (f"{S}hostile.py", f"{S}restarts_and_slots.py"),
     ),
     _reaper(
