@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from supervisor import Obtained, SpawnRefused
 from supervisor.cluster import OnLeaseLost
 
-from .world import LEASE, World, open_world
+from .world import LEASE, QUICK, SLOW, World, open_world
 
 NODES, USERS, KEYS = 3, ("alice", "bob"), ("a", "b", "c", "d")
 
@@ -74,7 +74,9 @@ Action = Spawn | Stop | Hang | Trouble | Engine | Step | Sleep
 _nodes, _users, _keys = st.integers(0, NODES - 1), st.sampled_from(USERS), st.sampled_from(KEYS)
 _spawns = st.builds(Spawn, _nodes, _users, _keys, st.sampled_from([0.001, 0.004, 0.05, 10.0]))
 _sleeps = st.builds(Sleep, st.sampled_from([0.001, 0.003, 0.02, 0.3, 1.0, LEASE / 2, LEASE]))
-_troubles = st.builds(Trouble, _nodes, st.sampled_from(["cut", "black hole", "deaf", "mend", "lose a reply"]))
+_troubles = st.builds(
+    Trouble, _nodes, st.sampled_from(["cut", "black hole", "deaf", "slow", "mend", "lose a reply"])
+)
 _engine = st.builds(Engine, st.sampled_from(["stop", "start", "start empty", "wipe", "freeze", "thaw"]))
 _actions = st.one_of(
     _spawns,
@@ -166,8 +168,11 @@ def _trouble(world: World, node: int, kind: str) -> None:
         "deaf": wire.deafen,
         "mend": wire.mend,
     }
+    wire.delays = SLOW if kind == "slow" else QUICK
     if kind == "lose a reply":
         wire.replies_to_lose += 1
+    elif kind == "slow":
+        wire.mend()
     else:
         what[kind]()
 

@@ -6,8 +6,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors import ExitReason
+from actors import ExitReason, State
 from supervisor import (
+    ChildSpec,
     CleanedUp,
     ClusterUnavailable,
     GaveUp,
@@ -27,9 +28,10 @@ from supervisor import (
 )
 from supervisor.cluster import ClusterSpec, EngineDown, NotAnswered, OnLeaseLost, open_cluster
 from supervisor.cluster import LeaseLost as NoLease
+from supervisor.testing import Healthy
 
 from .simulated import open_simulated_engine
-from .world import LEASE, RECONCILED, World, open_world
+from .world import LEASE, RECONCILED, SLOW, World, open_world
 
 
 async def fill(world: World, user: str = "alice", *, number: int = 3) -> None:
@@ -143,6 +145,20 @@ async def test_a_node_that_is_cut_off_ends_its_managers_before_others_get_the_sl
         [ended] = world.nodes[1].of(Terminal)
         assert (lost.managers, lost.kept, ended.exit.reason) == (1, False, ExitReason.FENCED)
         assert ended.stamp.at < freed_at
+
+
+async def test_a_lease_counts_from_before_it_was_asked_for(autojump_clock: MockClock) -> None:
+    async with open_world(2, limit=1) as world:
+        await world.spawn(1, "alice", "tab")
+        world.nodes[1].wire.delays = (0.01, 0.01)
+        await trio.sleep(LEASE)
+        world.nodes[1].wire.delays = SLOW  # the engine may have renewed it this long before we hear of it
+        await trio.sleep(LEASE)
+        assert world.nodes[1].cluster.membership.holds
+        world.nodes[1].wire.cut()
+        while not isinstance(await world.spawn(0, "alice", "one more"), Obtained):
+            await trio.sleep(0.01)
+        assert not world.acting.too_many
 
 
 async def test_a_node_without_a_lease_admits_nobody_and_says_why(autojump_clock: MockClock) -> None:
@@ -391,3 +407,37 @@ async def test_who_is_to_begin_anew_gives_up_its_key_to_another_node(autojump_cl
         assert gone.key == "service"
         assert world.nodes[1].supervisor.lookup("alice", "service") is not None
         assert world.acting.peak == 1
+
+
+async def test_a_lease_that_was_never_renewed_ends_too(autojump_clock: MockClock) -> None:
+    async with open_world(1) as world:
+        wire = world.engine.wire("other")
+        spec = ClusterSpec(name="other", lease=LEASE)
+        async with (
+            open_cluster(wire, spec, boottime=trio.current_time) as cluster,
+            open_supervisor(3, cluster=cluster) as supervisor,
+        ):
+            obtained = await supervisor.get_or_spawn("alice", "tab", ChildSpec(Healthy))
+            wire.cut()
+            await trio.sleep(LEASE - 0.1)
+            assert obtained.ref.state is State.ENDED
+
+
+async def test_a_machine_that_slept_ends_what_it_ran_and_the_check_says_no_at_once(
+    autojump_clock: MockClock,
+) -> None:
+    slept = 0.0
+    async with open_world(1) as world:
+        wire = world.engine.wire("other")
+        spec = ClusterSpec(name="other", lease=LEASE)
+        async with (
+            open_cluster(wire, spec, boottime=lambda: trio.current_time() + slept) as cluster,
+            open_supervisor(3, cluster=cluster) as supervisor,
+        ):
+            obtained = await supervisor.get_or_spawn("alice", "tab", ChildSpec(Healthy))
+            cluster.check()
+            slept = LEASE
+            with pytest.raises(NoLease):
+                cluster.check()
+            await trio.sleep(LEASE / 8)  # before the next beat, which would tell as well
+            assert obtained.ref.state is State.ENDED

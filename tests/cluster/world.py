@@ -36,6 +36,10 @@ E = TypeVar("E", bound=Event)
 LEASE = 4.0
 RECONCILED = 5.0
 
+# Seconds of one way to the engine, least and most.
+QUICK = (0.0002, 0.002)
+SLOW = (0.3, 0.45)
+
 
 @attrs.define(eq=False)
 class Acting:
@@ -130,7 +134,7 @@ class World:
         if not self.engine.is_running:
             self.engine.start()
         for node in self.nodes:
-            node.wire.replies_to_lose = 0
+            node.wire.replies_to_lose, node.wire.delays = 0, QUICK
             node.wire.mend()
         await trio.sleep(2 * LEASE + 3 * RECONCILED)
 

@@ -24,6 +24,7 @@ from queue import Queue
 import attrs
 
 from .planted import MUTANTS, Mutant
+from .planted_cluster import CLUSTER_MUTANTS
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -52,7 +53,7 @@ class Finding:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Plant them all; 1 when one survived (or the tests fail without any), 2 when one has no place."""
     options = _parser().parse_args(arguments)
-    chosen = [mutant for mutant in MUTANTS if options.only in mutant.name]
+    chosen = [mutant for mutant in (*MUTANTS, *CLUSTER_MUTANTS) if options.only in mutant.name]
     unplantable = [mutant.name for mutant in chosen if _occurrences(ROOT, mutant) != 1]
     if unplantable:
         _say(f"not found exactly once in their files: {unplantable}")
