@@ -197,15 +197,16 @@ def test_sessions_long_dead_are_forgotten_a_few_at_a_time(play: Play) -> None:
         lease = world.lease / 8
         for number in range(40):
             await world.engine.open(f"{number}", lease, "about")
-        await trio.sleep(9 * lease)
-        assert await world.raw("ZCARD", "{test}:nodes") == 40
-        await trio.sleep(3 * lease)
+        await trio.sleep(5 * lease)
+        await world.engine.open("early", lease, "about")
+        assert await world.raw("ZCARD", "{test}:nodes") == 41, "for ten leases they are remembered"
+        await trio.sleep(7 * lease)
         sizes: list[object] = []
         for _ in range(4):
             await world.engine.open("s", lease, "about")
             sizes.append(await world.raw("ZCARD", "{test}:nodes"))
-        assert sizes == [25, 9, 1, 1]
-        assert await world.raw("HLEN", "{test}:about") == 1
+        assert sizes == [26, 10, 2, 2]
+        assert await world.raw("HLEN", "{test}:about") == 2
         assert await world.engine.beat("3", lease, "") == Dead()
 
     play(scene)
@@ -557,15 +558,18 @@ def test_of_ones_own_slots_the_newest_has_the_key(play: Play) -> None:
 def test_reconciling_late_drops_nothing_that_was_admitted_since(play: Play) -> None:
     async def scene(world: World) -> None:
         engine = world.engine
-        await world.join("s", lease=LONG)
+        await world.join("s", "t", lease=LONG)
         await admitted(engine, "u", slot("orphan"))
         beat = await engine.beat("s", LONG, "")
         assert isinstance(beat, Beat)
-        newer = await admitted(engine, "u", slot("newer"))
+        newer = await admitted(engine, "u", slot("newer", key="k"))
         assert newer.fence > beat.fence
-        done = await engine.reconcile("u", "s", [], limit=9, over_limit=False, as_of=beat.fence)
-        assert done == Reconciled(("orphan",), (), ())
-        assert await engine.slots("u") == (newer,)
+        held = [slot("old", key="k", fence=5)]
+        done = await engine.reconcile("u", "s", held, limit=9, over_limit=False, as_of=beat.fence)
+        assert done == Reconciled(("orphan",), ("old",), ())
+        assert await engine.slots("u") == (held[0], newer)
+        assert await engine.admit("u", slot("1", "t", key="k"), limit=9) == Taken(newer)
+        await engine.release("u", ["old"])
         again = await engine.beat("s", LONG, "")
         assert isinstance(again, Beat)
         assert again.fence > newer.fence
