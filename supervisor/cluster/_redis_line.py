@@ -1,4 +1,4 @@
-"""Line: one connection to the engine, from its opening until it is cut; the only file that knows coredis.
+"""Line: one connection to the engine, until it is cut; the only file that knows coredis.
 
 Below coredis' clients and pools, which lose slots when callers are cancelled, try again by themselves and
 connect in their callers' tasks: a connection is asked directly, and is never used again after an error.
@@ -10,15 +10,11 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import cast
 
+import anyio
 import attrs
 import trio
-from coredis.connection import (
-    BaseConnection,
-    TCPConnection,
-    TCPLocation,
-    UnixDomainSocketConnection,
-    UnixDomainSocketLocation,
-)
+from anyio.abc import ByteStream
+from coredis.connection import BaseConnection, Location
 from coredis.exceptions import (
     BusyLoadingError,
     ClusterDownError,
@@ -60,13 +56,15 @@ class Line:
     over: trio.Event = attrs.field(init=False, factory=trio.Event)
     refusal: EngineRefused | None = attrs.field(init=False, default=None)
     """Why the engine did not let us in."""
+    is_unwilling: bool = attrs.field(init=False, default=False)
+    """It was cut because the engine lets us in but does nothing now."""
     standing: Standing = attrs.field(init=False, default=Standing.UNKNOWN)
     """How the engine stood when it was cut."""
     _why: str = attrs.field(init=False, default="")
     _scope: trio.CancelScope = attrs.field(init=False, factory=trio.CancelScope)
 
     async def run(self) -> None:
-        """Connect, and carry what is asked and answered until it is cut. Raises nothing."""
+        """Be let in, and carry what is asked and answered until it is cut. Raises nothing."""
         error: Exception | None = None
         try:
             with self._scope:
@@ -76,7 +74,7 @@ class Line:
         finally:
             if isinstance(error, RedisError) and not isinstance(error, ConnectionError):
                 self.refusal = EngineRefused(self.address, str(error))
-            self.cut("the connection was lost" if error is None else _root(error))
+            self.cut("the connection was lost" if error is None else first_cause(error))
             self.settled.set()
             self.over.set()
 
@@ -107,13 +105,13 @@ class Line:
         return await self.answer(self.post(*words), before=before)
 
     def post(self, *words: bytes) -> Pending:
-        """Send a command. Raises EngineDown: it was surely not sent."""
+        """Send a command. Raises EngineDown: it was not sent."""
         if not self.is_open:
             raise EngineDown(self.address, self._why or "the connection was lost")
         try:
             return self._connection.create_request(*words)
         except Exception as error:  # not sent, whatever it is: anyio's come through when it closes
-            self.cut(_root(error))
+            self.cut(first_cause(error))
             raise EngineDown(self.address, self._why) from error
 
     async def answer(self, pending: Pending, *, before: float) -> Reply:
@@ -139,7 +137,7 @@ class Line:
             try:
                 self._connection.send_command(*words)
             except Exception as error:  # noqa: BLE001  # as above
-                self.cut(_root(error))
+                self.cut(first_cause(error))
 
     async def hear(self, tell: Callable[[str, str], None]) -> None:
         """Tell each message that is published, with its channel, until it is over."""
@@ -148,7 +146,7 @@ class Line:
                 if push[0] == "message":
                     tell(_text(push[1]), _text(push[2]))
         except Exception as error:  # noqa: BLE001  # as above
-            self.cut(_root(error))
+            self.cut(first_cause(error))
 
     def _meaning(self, error: Exception) -> ClusterError:
         if isinstance(error, _Odd):
@@ -156,39 +154,58 @@ class Line:
         if isinstance(error, NoScriptError):
             return _NoScript()
         if isinstance(error, _NOT_NOW) or str(error).split(" ")[0] in _NOT_NOW_WORDS:
+            self.is_unwilling = True
             self.cut(str(error))
             return EngineDown(self.address, str(error))
         if isinstance(error, RedisError) and not isinstance(error, ConnectionError | InvalidResponse):
             return EngineRefused(self.address, str(error))
-        self.cut(_root(error))
+        self.cut(first_cause(error))
         return EngineUnknown(self.address, self._why)
+
+
+async def open_stream(url: EngineUrl, place: Place | None, trust: ssl.SSLContext | None) -> ByteStream:
+    """To a place, or to the URL's socket."""
+    if place is None:
+        return await anyio.connect_unix(url.path)
+    if trust is None:
+        return await anyio.connect_tcp(place.host, place.port)
+    return await anyio.connect_tcp(
+        place.host, place.port, tls=True, ssl_context=trust, tls_standard_compatible=False
+    )
 
 
 def make_line(
     url: EngineUrl,
-    place: Place | None,
+    stream: ByteStream,
     who: Credentials | None,
     *,
     database: int,
-    trust: ssl.SSLContext | None,
     on_end: Callable[[Line], None],
 ) -> Line:
-    """A line to a place, or to the URL's socket; `run` connects it."""
-    user, password = (None, None) if who is None else (who.user or "default", who.password)
-    if place is None:
-        connection: BaseConnection = UnixDomainSocketConnection(
-            UnixDomainSocketLocation(url.path), username=user, password=password, decode_responses=True
-        )
-    else:
-        connection = TCPConnection(
-            TCPLocation(place.host, place.port),
-            username=user,
-            password=password,
-            db=database,
-            decode_responses=True,
-            ssl_context=trust,
-        )
-    return Line(str(url), connection, on_end)
+    """A line over a stream; `run` has it let in."""
+    return Line(str(url), _Connection(stream, who, database), on_end)
+
+
+class _Connection(BaseConnection):
+    """Over a stream that is there already: coredis would leave its buffers open where it finds none."""
+
+    def __init__(self, stream: ByteStream, who: Credentials | None, database: int) -> None:
+        user, password = (None, None) if who is None else (who.user or "default", who.password)
+        super().__init__(_Nowhere(), username=user, password=password, db=database, decode_responses=True)
+        self._ready_stream = stream
+
+    async def _connect(self) -> ByteStream:
+        return self._ready_stream
+
+    def describe(self) -> str:
+        return "a line's connection"
+
+
+class _Nowhere(Location):
+    """What a connection has that was made by somebody else."""
+
+    async def check(self) -> bool:
+        return False
 
 
 @attrs.frozen
@@ -223,9 +240,9 @@ def _text(value: object) -> str:
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def _root(error: BaseException) -> str:
+def first_cause(error: BaseException) -> str:
     """The first cause of it, in its own words."""
     while (cause := error.__cause__) is not None:
         error = cause
     inner: tuple[BaseException, ...] = getattr(error, "exceptions", ())
-    return _root(inner[0]) if inner else str(error) or type(error).__name__
+    return first_cause(inner[0]) if inner else str(error) or type(error).__name__

@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 import trio
+from anyio.abc import ByteStream
 
 from ._errors import ClusterError, EngineDown, EngineRefused, EngineUnknown
-from ._redis_line import TOO_LATE, Line, make_line
+from ._redis_line import TOO_LATE, Line, first_cause, make_line, open_stream
 from ._redis_url import Credentials, EngineUrl, Place
 from ._wire import Standing
 
@@ -23,12 +24,12 @@ OLDEST = 7
 PING_PERIOD = 1.0
 
 # After a failure: soon, as an engine restarts in a moment; then rarer and rarer, but never so rare that an
-# engine that is back is not noticed within a second. Each pause is between half of it and all of it, so that
+# engine that is back is not noticed soon. Each pause is between half of it and all of it, so that
 # nodes that were cut at once do not come back at once.
 FIRST_PAUSE = 0.02
-LONGEST_PAUSE = 1.0
+LONGEST_PAUSE = 0.5
 
-# A line that held for so long was a good one: the first attempt after it is made at once.
+# After a line that held for so long, the first attempt is made at once.
 STEADY = 1.0
 
 
@@ -62,15 +63,15 @@ class Link:
         """Make lines, one after the other, for ever."""
         pause = 0.0
         while True:
-            held = await self._once(nursery)
-            pause = 0.0 if held >= STEADY else min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * pause))
+            pause = await self._once(nursery, pause)
             if pause:
                 self._rest(self._away or EngineDown(str(self.url), self.why))
                 await trio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311  # no secret
             self._away = None
 
-    async def _once(self, nursery: trio.Nursery) -> float:
-        """Make one, and say for how many seconds it held."""
+    async def _once(self, nursery: trio.Nursery, pause: float) -> float:
+        """Make one, and see it to its end; say for how many seconds to rest then."""
+        longer = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * pause))
         try:
             line = await self._reach(nursery)
         except EngineRefused as error:
@@ -83,8 +84,9 @@ class Link:
             began = trio.current_time()
             self._open(line)
             await self._live(line)
-            return trio.current_time() - began
-        return 0.0
+            if not line.is_unwilling:
+                return 0.0 if trio.current_time() - began >= STEADY else FIRST_PAUSE
+        return longer
 
     async def line(self, *, before: float) -> Line:
         """The line that is open; or the one that is being made, if it is by then.
@@ -212,7 +214,8 @@ class Link:
     async def _begin(
         self, nursery: trio.Nursery, place: Place | None, who: Credentials | None, *, database: int = 0
     ) -> Line:
-        line = make_line(self.url, place, who, database=database, trust=self._trust, on_end=self._ended)
+        stream = await self._stream(place)
+        line = make_line(self.url, stream, who, database=database, on_end=self._ended)
         nursery.start_soon(line.run)
         with trio.move_on_after(self.call_timeout):
             await line.settled.wait()
@@ -220,5 +223,13 @@ class Link:
             line.cut(TOO_LATE, Standing.UNKNOWN)
             raise EngineUnknown(line.address, TOO_LATE)
         if not line.is_open:
-            raise line.refusal or EngineDown(str(self.url), line.why)
+            raise line.refusal or EngineDown(line.address, line.why)
         return line
+
+    async def _stream(self, place: Place | None) -> ByteStream:
+        try:
+            with trio.move_on_after(self.call_timeout):
+                return await open_stream(self.url, place, self._trust)
+        except Exception as error:  # the system's, TLS', or that of a name that is none
+            raise EngineDown(str(self.url), first_cause(error)) from error
+        raise EngineUnknown(str(self.url), TOO_LATE)

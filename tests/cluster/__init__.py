@@ -1,1 +1,1 @@
-"""A cluster: its engine simulated under virtual time, or a real one on a port of its own."""
+"""A cluster: its engine simulated under virtual time, or a real one, with whatever can happen to it."""
