@@ -108,7 +108,7 @@ def test_a_session_lives_for_its_lease_and_is_never_revived(play: Play) -> None:
 def test_a_lease_ends_at_its_end_exactly(play_simulated: Play) -> None:
     async def scene(world: World) -> None:
         await world.join("s", "t")
-        await trio.sleep(world.lease - 0.001)
+        await world.pass_time(world.lease - 0.001)
         assert await live(world.engine, "s", world.lease) == ("s", "t")
         await trio.sleep(0.001)
         assert await world.engine.beat("t", world.lease, "") == Dead()
@@ -197,10 +197,10 @@ def test_sessions_long_dead_are_forgotten_a_few_at_a_time(play: Play) -> None:
         lease = world.lease / 8
         for number in range(40):
             await world.engine.open(f"{number}", lease, "about")
-        await trio.sleep(5 * lease)
+        await world.pass_time(5 * lease, lease=lease)
         await world.engine.open("early", lease, "about")
         assert await world.raw("ZCARD", "{test}:nodes") == 41, "for ten leases they are remembered"
-        await trio.sleep(7 * lease)
+        await world.pass_time(7 * lease, lease=lease)
         sizes: list[object] = []
         for _ in range(4):
             await world.engine.open("s", lease, "about")
@@ -225,7 +225,7 @@ def test_nothing_is_admitted_for_one_lease_after_the_data_is_new(play: Play) -> 
         answer = await engine.admit("u", slot("1"), limit=5)
         assert isinstance(answer, Warming)
         assert 0 < answer.seconds <= world.lease / 2
-        await trio.sleep(answer.seconds)
+        await world.pass_time(answer.seconds)
         await engine.beat("s", world.lease, "")
         await admitted(engine, "u", slot("1"))
         assert await engine.open("t", world.lease, "") == Opened(0.0)
@@ -843,15 +843,20 @@ def test_two_prefixes_are_two_clusters(play: Play) -> None:
 # Time
 
 
-def test_a_step_of_the_clock_forward_ends_all_sessions(play_simulated: Play) -> None:
+@pytest.mark.parametrize("ahead", [0.5, 60.0, 1e7])
+def test_a_step_of_the_clock_ahead_ends_no_session(play_simulated: Play, ahead: float) -> None:
     async def scene(world: World) -> None:
         assert world.simulated is not None
         await world.join("s", "t")
-        world.simulated.step_clock(world.lease + 1)
-        assert await world.engine.beat("s", world.lease, "") == Dead()
-        world.simulated.step_clock(-world.lease - 1)
-        assert await world.engine.beat("s", world.lease, "") == Dead()
+        await world.sleep(0.25)
+        await world.engine.beat("s", world.lease, "")
+        world.simulated.step_clock(ahead * world.lease)
+        assert await live(world.engine, "s", world.lease) == ("s", "t")
+        await world.sleep(0.5)
+        assert await live(world.engine, "s", world.lease) == ("s",), "leases end, and a little too early"
+        world.simulated.step_clock(-ahead * world.lease)
         assert await world.engine.beat("t", world.lease, "") == Dead(), "nobody is revived by the way back"
+        assert await live(world.engine, "s", world.lease) == ("s",)
 
     play_simulated(scene)
 
@@ -931,6 +936,7 @@ def test_nothing_is_kept_of_those_who_never_come_back(play_simulated: Play) -> N
             await engine.enter(f"p{number}", f"s{number}", "bob")
             await engine.append("l", f"s{number}", [(str(number), "")], length=9, memory=60)
         await trio.sleep(25 * 3600)
+        await world.sleep(12)
         await engine.open("last", world.lease, "")
         await engine.close("last")
         kept = await world.raw("KEYS", "*")

@@ -1,5 +1,5 @@
 -- What time it is: the engine's own, in microseconds, and never earlier than any step has said before.
--- KEYS[1] of every script that asks: a hash of four numbers at most, so it does not grow.
+-- KEYS[1] of every script that asks: a hash of a few numbers, so it does not grow.
 
 local CLOCK = KEYS[1]
 
@@ -7,16 +7,19 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
--- The engine's clock plus all that it was ever set back by: else a lease would live on by as much.
+-- Somebody beats every quarter of a lease. A clock that is further ahead than this part of it was stepped, or
+-- nobody was here, and then it does not matter: leases must not end on the engine before they end on the nodes.
+local LONGEST_STEP = 0.3
+
+-- The engine's clock, plus all that it was ever set back by, less all that it was set ahead by.
 local function peek()
   local time = redis.call('TIME')
-  local known = redis.call('HMGET', CLOCK, 'off', 'last')
+  local known = redis.call('HMGET', CLOCK, 'off', 'last', 'lease')
   local off, last = tonumber(known[1] or 0), tonumber(known[2] or 0)
   local now = time[1] * 1000000 + time[2] + off
-  if now < last then
-    return last, off + last - now
-  end
-  return now, off
+  local latest = known[3] and last + LONGEST_STEP * tonumber(known[3]) * 1000 or now
+  local told = math.min(math.max(now, last), math.floor(latest))
+  return told, off + told - now
 end
 
 -- The same, and nobody will ever be told less. The first thing that a step writes, if it needs the time: an

@@ -20,6 +20,7 @@ if agreed ~= lease and others > 0 then
 end
 redis.call('HSETNX', EPOCH, 'warm', whole(now + lease * 1000))
 redis.call('HSET', EPOCH, 'lease', whole(lease))
+redis.call('HSET', CLOCK, 'lease', whole(lease))
 redis.call('ZADD', NODES, lease_end(now, lease), session)
 redis.call('HSET', ABOUT, session, about)
 forget_dead(now, lease, ABOUT, FIGURES)
