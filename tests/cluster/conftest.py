@@ -63,7 +63,7 @@ async def _simulated(scene: Scene) -> None:
 
 async def _real(port: int, scene: Scene) -> None:
     wire = PlainWire(port)  # the one place to have another wire judged by the same contract
-    world = World(wire, Engine(wire, "test"), lease=1.0, simulated=None)
+    world = World(wire, Engine(wire, "test"), lease=2.0, simulated=None)
     await world.raw("FLUSHALL")
     with trio.fail_after(60):
         await scene(world)
