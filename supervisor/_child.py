@@ -108,8 +108,10 @@ class Child(ActorCell):
             await self._left.wait()
 
     def begins_after(self, delay: float) -> None:
-        """It takes part from now on, and is to begin in so many seconds."""
-        self.pulse.enter(Phase.WAITING_TO_RUN, trio.current_time() + delay)
+        """It takes part from now on, and is to begin in so many seconds. Till then it has not been idle."""
+        now = trio.current_time()
+        self.pulse.enter(Phase.WAITING_TO_RUN, now + delay)
+        self.pulse.active_at = now
 
     @property
     def reserved_at(self) -> float:

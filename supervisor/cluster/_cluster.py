@@ -68,13 +68,15 @@ class Cluster:
         """The session in whose name this node acts. Raises LeaseLost: there is none now."""
         return self.membership.check()
 
-    def check(self) -> None:
+    def check(self, session: str | None = None) -> None:
         """Call it right before you do something outside of this process that only one node may do.
 
         Cancellation comes when a lease ends; this is for the one step that runs on, and for machines
-        that slept. Raises LeaseLost.
+        that slept. An actor that may outlive its lease (in `on_stop`, or since it ignores cancellation)
+        remembers `session` when it starts, and asks for that one: its node may have another by now.
+        Raises LeaseLost.
         """
-        self.membership.check()
+        self.membership.check(session)
 
     @property
     def live(self) -> frozenset[str]:

@@ -84,9 +84,9 @@ class Membership:
         now = self.now
         return now is not None and trio.current_time() < now.until and self._boottime() < now.boot_until
 
-    def check(self) -> str:
-        """The session in whose name something may be done now. Raises LeaseLost: there is none."""
-        if self.now is None or not self.holds:
+    def check(self, session: str | None = None) -> str:
+        """The session in whose name something may be done now. Raises LeaseLost: none, or another one."""
+        if self.now is None or not self.holds or session not in (None, self.now.id):
             raise LeaseLost(self.name)
         return self.now.id
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
 import attrs
@@ -92,27 +94,37 @@ class Slots:
         """As `Backend.admit`."""
         if self.counts(claim):
             return
+        until = trio.current_time() + self._spec.admission_deadline
         asked = False
         try:
-            async with self._turn(claim.user):
+            async with self._turn_by(claim.user, until):
                 asked = True
-                await self._admit(claim)
+                while not await self._try(claim, until):
+                    pass
         except (QuotaRefused, LivesElsewhere):
             raise  # it does not count
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, ClusterUnavailable) and self._membership.keeps:
+                self._held[claim.slot] = UNCOUNTED
+                return
             if asked:
                 self._give_back(claim.user, claim.slot)  # it may
             raise
 
-    async def _admit(self, claim: Claim) -> None:
-        until = trio.current_time() + self._spec.admission_deadline
+    @asynccontextmanager
+    async def _turn_by(self, user: str, until: float) -> AsyncGenerator[None]:
+        """The user's turn, if it comes until then. Raises ClusterUnavailable."""
+        turn = self._turn(user)
+        with trio.move_on_at(until) as scope:
+            await turn.acquire()
+        if scope.cancelled_caught:
+            raise ClusterUnavailable(
+                "the engine is slow, and others of this user wait as well", self._spec.beat
+            )
         try:
-            while not await self._try(claim, until):
-                pass
-        except ClusterUnavailable:
-            if not self._membership.keeps:
-                raise
-            self._held[claim.slot] = UNCOUNTED
+            yield
+        finally:
+            turn.release()
 
     async def _try(self, claim: Claim, until: float) -> bool:
         """One try, and a rest if it told nothing. Raises as `admit`."""

@@ -146,7 +146,7 @@ class Model:
     def tick(self, raw: float) -> None:
         """Called by each step that writes the time."""
         latest = math.inf if self.warm is None else self.now + LONGEST_STEP
-        told = min(max(raw + self.back, self.now), latest)
+        told = round(min(max(raw + self.back, self.now), latest), 6)
         self.raw, self.now, self.back = raw, told, told - raw
 
     def wipe(self) -> None:
@@ -207,7 +207,7 @@ class Model:
         if self.warm is None:
             self.warm = self.now + LEASE
         self.ends[session] = self.now + LEASE
-        return Opened(max(0.0, self.warm - self.now))
+        return Opened(max(0.0, round(self.warm - self.now, 6)))
 
     def renew(self, session: str) -> tuple[str, ...] | Dead:
         if not self.lives(session):
@@ -232,7 +232,7 @@ class Model:
         self.drop_if_dead(step.user, same)
         assert self.warm is not None
         if self.warm > self.now:
-            return Warming(self.warm - self.now)
+            return Warming(round(self.warm - self.now, 6))
         holder = self.holder(step.user, step.key)
         if self.is_anothers(holder, step.session):
             assert holder is not None
@@ -292,10 +292,10 @@ class Judge:
     async def take(self, step: Step) -> None:
         match step:
             case Sleep(seconds):
-                for _ in range(int(seconds / LONGEST_STEP)):
-                    await trio.sleep(LONGEST_STEP)
+                for _ in range(int(seconds)):
+                    await trio.sleep(1.0)
                     await self.keep_time()
-                await trio.sleep(seconds % LONGEST_STEP)
+                await trio.sleep(seconds % 1.0)
             case StepClock(seconds):
                 assert self.simulated is not None
                 self.simulated.step_clock(seconds)

@@ -13,6 +13,7 @@ from supervisor import (
     ClusterUnavailable,
     GaveUp,
     Health,
+    HealthPolicy,
     LeaseLost,
     LivesElsewhere,
     NodeJoined,
@@ -444,3 +445,54 @@ async def test_a_machine_that_slept_ends_what_it_ran_and_the_check_says_no_at_on
                 cluster.check()
             await trio.sleep(LEASE / 8)  # before the next beat, which would tell as well
             assert obtained.ref.state is State.ENDED
+
+
+async def test_all_who_wait_for_an_engine_that_does_not_answer_hear_so_within_one_deadline(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(2, limit=20) as world:
+        await world.spawn(0, "alice", "tab")
+        world.nodes[0].wire.black_hole()
+        began, took = trio.current_time(), list[float]()
+
+        async def come(number: int) -> None:
+            assert isinstance(await world.spawn(0, "alice", f"tab-{number}"), ClusterUnavailable)
+            took.append(trio.current_time() - began)
+
+        async with trio.open_nursery() as nursery:
+            for number in range(16):
+                nursery.start_soon(come, number)
+        assert max(took) <= 2.1, "a deadline, and a call that was under way"
+
+
+async def test_who_waited_for_the_engine_was_not_idle_meanwhile(autojump_clock: MockClock) -> None:
+    async with open_world(1) as world:
+        world.nodes[0].wire.cut()
+
+        async def mend() -> None:
+            await trio.sleep(0.7)
+            world.nodes[0].wire.mend()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(mend)
+            spec = ChildSpec(Healthy, health=HealthPolicy(idle_limit=0.5))
+            obtained = await world.nodes[0].supervisor.get_or_spawn("alice", "tab", spec)
+        report = await world.nodes[0].supervisor.cleanup("alice")
+        assert not report.reaped
+        assert obtained.ref.state is State.RUNNING
+
+
+async def test_who_outlives_his_lease_is_told_so_though_his_node_has_another(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(1) as world:
+        cluster, wire = world.nodes[0].cluster, world.nodes[0].wire
+        session = cluster.session
+        cluster.check(session)
+        wire.cut()
+        await trio.sleep(LEASE)
+        wire.mend()
+        await trio.sleep(1.0)
+        cluster.check()
+        with pytest.raises(NoLease):
+            cluster.check(session)
