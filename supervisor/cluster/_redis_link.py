@@ -177,9 +177,8 @@ class Link:
             raise EngineRefused(
                 line.address, f"its version is {line.version}; {OLDEST} is the first that will do"
             )
-        await line.ask(
-            b"PING", before=self._soon()
-        )  # while it loads its data it lets us in, and does nothing
+        # While it loads its data it lets us in, and does nothing.
+        await line.ask(b"PING", before=self._soon())
         if self.url.service:
             match await line.ask(b"ROLE", before=self._soon()):
                 case ["master", *_]:

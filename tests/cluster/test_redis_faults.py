@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import trio
 
@@ -81,6 +83,18 @@ async def test_no_call_on_a_frozen_engine_outlasts_its_timeout() -> None:
         server.sigcont()
         await wait_up(wire)
         assert isinstance(await wire.run(COUNT, ["n"], [1]), int)
+
+
+async def test_where_this_process_stood_still_the_answer_is_still_taken() -> None:
+    async with open_server() as server, open_redis(server.url, call_timeout=TIMEOUT) as wire:
+        async with trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(wire.run, ECHO, ["k"], ["x"])
+            for _ in range(2):
+                await trio.lowlevel.checkpoint()
+            time.sleep(3 * TIMEOUT)  # noqa: ASYNC251  # that is what it is about
+        await wire.run(ECHO, ["k"], ["x"])
+        assert (wire.statistics().failures, wire.statistics().connects) == (0, 1)
 
 
 async def test_a_black_hole_is_seen_even_when_nobody_asks() -> None:

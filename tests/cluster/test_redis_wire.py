@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import trio
+import trustme
 
 from supervisor.cluster._errors import EngineDown, EngineRefused
 from supervisor.cluster._redis import open_redis
@@ -90,6 +93,25 @@ async def test_with_a_password_a_database_and_a_socket(tmp_path_factory: pytest.
             assert "p/w" not in repr(wire) + wire.address
         async with open_redis(f"unix://:p%2Fw@{socket}") as wire:
             assert await wire.run(COUNT, ["n"], [5]) == 5, "another database"
+
+
+async def test_over_tls_with_a_certificate_that_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority, port = trustme.CA(), free_port()
+    certificate = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
+    certificate.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    files = {"--tls-cert-file": "cert.pem", "--tls-key-file": "key.pem", "--tls-ca-cert-file": "ca.pem"}
+    options = [word for option, name in files.items() for word in (option, str(tmp_path / name))]
+    async with open_server("--tls-port", str(port), "--tls-auth-clients", "no", *options):
+        async with open_redis(f"rediss://127.0.0.1:{port}") as wire:
+            with pytest.raises(EngineDown, match="certificate verify failed"):
+                await wire.run(COUNT, ["n"], [1])
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        async with open_redis(f"rediss://127.0.0.1:{port}") as wire:
+            assert await wire.run(COUNT, ["n"], [1]) == 1
 
 
 async def test_without_the_password_the_block_is_not_entered() -> None:
