@@ -7,7 +7,7 @@ import trio
 
 from supervisor.cluster._errors import EngineDown, EngineRefused
 from supervisor.cluster._redis import open_redis
-from supervisor.cluster._wire import GAP, Gap, Wire, WireSubscription
+from supervisor.cluster._wire import GAP, Gap, Standing, Wire, WireSubscription
 
 from .kit import COUNT, eventually, open_behind, persist
 from .redis_server import open_server
@@ -115,6 +115,24 @@ async def test_a_subscription_waits_while_the_engine_is_away_and_is_made_for_sur
                 with trio.fail_after(30):
                     await entered.wait()
                 assert await persist(wire.publish, "c", "x") == 1
+
+
+async def test_a_channel_that_others_here_hear_already_is_waited_for_likewise() -> None:
+    async with open_behind() as behind, behind.wire.subscribe("c") as first:
+        behind.proxy.refuses = True
+        behind.proxy.cut()
+        await eventually(
+            lambda: behind.proxy.open == 0 and behind.wire.statistics().standing is Standing.DOWN
+        )
+        await trio.sleep(0.2)
+        with trio.move_on_after(0.3):
+            async with behind.wire.subscribe("c"):
+                pytest.fail("entered")
+        behind.proxy.refuses = False
+        async with behind.wire.subscribe("c") as second:
+            await persist(behind.wire.publish, "c", "x")
+            assert await receive(first, 2) == [GAP, "x"]
+            assert await receive(second, 1) == ["x"]
 
 
 async def test_channels_that_are_added_while_it_reconnects_are_all_heard() -> None:

@@ -197,6 +197,7 @@ async def test_an_engine_that_is_loading_is_not_up() -> None:
             )
             server.launch()
             await eventually(lambda: "loading" in wire.statistics().why)
+            assert wire.statistics().connects == 0, "it was let in, and that is not enough"
             with pytest.raises(EngineDown):
                 await wire.run(COUNT, ["n"], [1])
             assert wire.statistics().standing is Standing.DOWN

@@ -10,6 +10,7 @@ from supervisor.cluster._redis import open_redis
 from supervisor.cluster._wire import GAP, Standing
 
 from .kit import COUNT, persist
+from .redis_server import open_server
 from .sentinels import SERVICE, open_company
 
 
@@ -36,6 +37,18 @@ async def test_a_frozen_sentinel_does_not_keep_one_out() -> None:
             sentinel.sigstop()
         async with open_redis(company.url, call_timeout=0.3) as wire:
             assert await persist(wire.run, COUNT, ["n"], [1]) == 1
+
+
+async def test_a_primary_that_is_none_any_more_is_not_used() -> None:
+    async with open_server() as primary, open_server("--replicaof", f"127.0.0.1 {primary.port}") as replica:
+        wrong = f"sentinel monitor {SERVICE} 127.0.0.1 {replica.port} 1\n"
+        async with (
+            open_server(sentinel=wrong) as sentinel,
+            open_redis(f"sentinel://127.0.0.1:{sentinel.port}/{SERVICE}") as wire,
+        ):
+            with pytest.raises(EngineDown, match="is none any more"):
+                await wire.publish("c", "x")
+            assert wire.statistics().connects == 0
 
 
 async def test_a_service_that_no_sentinel_knows_is_down() -> None:
