@@ -23,8 +23,8 @@ from supervisor.checking import Rule
 from .embedding.test_websocket import closed, opened, say
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "examples/README.md")
-README, GUIDES = ((ROOT / name).read_text() for name in DOCUMENTS)
+DOCUMENTS = ("README.md", "examples/README.md", "examples/cluster/README.md")
+README, GUIDES, CLUSTER = ((ROOT / name).read_text() for name in DOCUMENTS)
 
 
 def programs(text: str) -> list[str]:

@@ -30,6 +30,12 @@ def _words(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
         raise TypeError(f"{attribute.name} must be a str, not {value!r}")
 
 
+def _prefix(instance: Any, attribute: attrs.Attribute[Any], value: str) -> None:
+    _words(instance, attribute, value)
+    if not value or "{" in value or "}" in value:
+        raise ValueError(f"{attribute.name} must not be empty nor have braces, not {value!r}")
+
+
 def _count(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(f"{attribute.name} must be a whole number, not {value!r}")
@@ -57,7 +63,7 @@ class ClusterSpec:
     reap, in seconds each. On a network without trouble both take milliseconds."""
     reconcile_period: float = attrs.field(default=30.0, validator=_seconds)
     """How often what the engine counts is compared with who is here, in seconds; and after each reconnect."""
-    prefix: str = attrs.field(default="trouper", validator=_words)
+    prefix: str = attrs.field(default="trouper", validator=_prefix)
     """Of all keys and channels: two clusters on one engine have two prefixes."""
     name: str = attrs.field(default="", validator=_words)
     """What people call this node; empty: host and process id."""
