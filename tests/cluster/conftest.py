@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import attrs
 import pytest
@@ -11,9 +13,10 @@ import trio
 import trio.testing
 
 from supervisor.cluster._engine import Engine
+from supervisor.cluster._redis import open_redis
 from supervisor.cluster._wire import Reply, Script, Wire
 
-from .plain import PlainWire, plain_server
+from .redis_server import RedisServer, free_port, redis_program
 from .simulated import SimulatedEngine, open_simulated_engine
 
 RAW = Script("raw", "return redis.call(unpack(ARGV))")
@@ -62,17 +65,24 @@ async def _simulated(scene: Scene) -> None:
 
 
 async def _real(port: int, scene: Scene) -> None:
-    wire = PlainWire(port)  # the one place to have another wire judged by the same contract
-    world = World(wire, Engine(wire, "test"), lease=2.0, simulated=None)
-    await world.raw("FLUSHALL")
-    with trio.fail_after(60):
-        await scene(world)
+    async with open_redis(f"redis://127.0.0.1:{port}", call_timeout=10.0) as wire:
+        world = World(wire, Engine(wire, "test"), lease=2.0, simulated=None)
+        await world.raw("FLUSHALL")
+        with trio.fail_after(60):
+            await scene(world)
 
 
 @pytest.fixture(scope="session")
 def port() -> Generator[int]:
-    with plain_server() as port:
-        yield port
+    redis_program()
+    with TemporaryDirectory(prefix="redis-") as name:
+        arguments = ("--bind", "127.0.0.1", "--dir", name, "--save", "")
+        server = RedisServer(Path(name), number := free_port(), ("--port", str(number), *arguments))
+        try:
+            trio.run(server.start)
+            yield server.port
+        finally:
+            server.clear()
 
 
 @pytest.fixture

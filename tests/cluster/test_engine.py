@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import cast
 
 import pytest
 import trio
@@ -22,9 +23,9 @@ from supervisor.cluster._engine import (
     Warming,
 )
 from supervisor.cluster._errors import EngineRefused
+from supervisor.cluster._wire import Wire
 
 from .conftest import Play, World
-from .plain import PlainWire
 
 # No test outlives it.
 LONG = 1000.0
@@ -837,7 +838,7 @@ def test_two_prefixes_are_two_clusters(play: Play) -> None:
     play(scene)
     for prefix in ("", "{", "a}:x"):
         with pytest.raises(ValueError, match="prefix must not be empty nor have braces"):
-            Engine(PlainWire(0), prefix)
+            Engine(cast("Wire", None), prefix)
 
 
 # Time

@@ -23,9 +23,9 @@ from supervisor.cluster._engine import (
     Taken,
     Warming,
 )
+from supervisor.cluster._redis import open_redis
 
 from .conftest import World
-from .plain import PlainWire
 from .simulated import BEGINNING, SimulatedEngine, open_simulated_engine
 
 LEASE = 4.0
@@ -401,18 +401,18 @@ def test_the_simulated_engine_answers_as_the_model(script: list[Step]) -> None:
 
 
 async def _real(port: int, script: list[Step]) -> None:
-    wire = PlainWire(port)
-    world = World(wire, Engine(wire, "test"), lease=LEASE, simulated=None)
-    await world.raw("FLUSHALL")
-    judge = Judge(world.engine, None, lease=1000.0)  # nothing expires here, however busy the machine
-    judge.model.now = 1.0
-    with trio.fail_after(60):
-        for number, step in enumerate(script):
-            await judge.take(step)
-            if number == 0:
-                await world.raw("HSET", "{test}:epoch", "warm", 0)
-                judge.model.warm = 0.0
-            await judge.compare()
+    async with open_redis(f"redis://127.0.0.1:{port}", call_timeout=10.0) as wire:
+        world = World(wire, Engine(wire, "test"), lease=LEASE, simulated=None)
+        await world.raw("FLUSHALL")
+        judge = Judge(world.engine, None, lease=1000.0)  # nothing expires here, however busy the machine
+        judge.model.now = 1.0
+        with trio.fail_after(60):
+            for number, step in enumerate(script):
+                await judge.take(step)
+                if number == 0:
+                    await world.raw("HSET", "{test}:epoch", "warm", 0)
+                    judge.model.warm = 0.0
+                await judge.compare()
 
 
 @given(script=scripts_at_once)
