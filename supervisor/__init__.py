@@ -42,6 +42,7 @@ choose, what you see when something goes wrong, and what differs from OTP, Akka,
 """
 
 from ._backend import Backend, Claim, LocalNode
+from ._cluster_facts import ClusterStatistics, Node, Place
 from ._blockage import Blockage
 from ._conflict import refuse_supervisord as refuse_supervisord
 from ._counts import Counts, StageCounts
@@ -162,6 +163,7 @@ __all__ = [
     "Claim",
     "CleanedUp",
     "CleanupReport",
+    "ClusterStatistics",
     "ClusterUnavailable",
     "Condemned",
     "ConnectionAttached",
@@ -203,10 +205,12 @@ __all__ = [
     "LowestPriority",
     "MailDeadLettered",
     "Newcomer",
+    "Node",
     "NodeJoined",
     "NotAdmitted",
     "Obtained",
     "OwnersAsked",
+    "Place",
     "ProbingFailed",
     "QuotaRefused",
     "ReapStarted",

@@ -8,6 +8,7 @@ from typing import Concatenate, ParamSpec, Protocol
 import attrs
 import trio
 
+from ._cluster_facts import ClusterStatistics, Node, Place
 from ._events import Event, Stamp
 from ._report import Holder
 
@@ -108,4 +109,25 @@ class Backend(Protocol):
 
     def release(self, user: str, slot: str) -> None:
         """Count it no more, as soon as that can be told. Idempotent."""
+        ...
+
+    # For those who operate it
+
+    def statistics(self) -> ClusterStatistics | None:
+        """How this node stands in the cluster now; called in any thread. None: it has nothing to tell."""
+        ...
+
+    async def nodes(self) -> tuple[Node, ...]:
+        """All nodes that are alive. Raises SupervisorError: nobody can say."""
+        ...
+
+    async def places(self, user: str) -> tuple[Place, ...]:
+        """Where the user's managers live, the oldest first. Raises SupervisorError: nobody can say."""
+        ...
+
+    async def holders(self, user: str) -> tuple[Holder, ...]:
+        """Who holds the user's slots on all nodes, with the verdict on each; those here have no node.
+
+        Takes no longer than `patience`. Raises SupervisorError: nobody can say.
+        """
         ...

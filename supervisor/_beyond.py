@@ -77,7 +77,7 @@ async def count_in_everywhere(
         pass
     else:
         return ()
-    report = await clean_up(Stage.LIVENESS, Trigger.ADMISSION, bound=services.spec.admission_deadline)
+    report = await clean_up(Stage.LIVENESS, Trigger.FULL_CLUSTER, bound=services.spec.admission_deadline)
     while True:
         holders = await backend.make_room(claim)
         try:

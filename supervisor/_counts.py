@@ -11,18 +11,26 @@ import attrs
 
 from actors import ExitReason
 
+from ._cluster_facts import ClusterStatistics
 from ._events import (
     CleanedUp,
     Condemned,
     ConnectionAttached,
     ConnectionDetached,
+    EngineChanged,
     Event,
     Found,
+    FoundElsewhere,
     HandlerFailed,
+    LeaseLost,
     LimitChanged,
     LoopBlocked,
     MailDeadLettered,
+    NodeJoined,
+    NotAdmitted,
+    OwnersAsked,
     ReapStarted,
+    Reconciled,
     Refused,
     Reserved,
     Stalled,
@@ -104,6 +112,31 @@ class Counts:
     """Seconds from a request to its refusal."""
     reaped: Histogram
     """Seconds from the beginning of an end to the end, or to the condemnation."""
+    leases_begun: int = 0
+    leases_lost: int = 0
+    warmings: int = 0
+    """Leases that began with the engine's data being new: nobody was admitted at first."""
+    engine_changes: int = 0
+    """Times that the engine of the cluster went away, or came back."""
+    owners_asked: int = 0
+    """Other nodes that were asked to judge and reap for a user who held all slots."""
+    owners_silent: int = 0
+    """Those of them that did not answer in time."""
+    slots_freed_elsewhere: int = 0
+    """Slots of other nodes that came free by that."""
+    orphans_dropped: int = 0
+    """Slots that the cluster counted for this node, and that nobody here held."""
+    slots_added: int = 0
+    """Slots that are held here, and that the cluster had forgotten."""
+    slots_lost: int = 0
+    """Slots that it had forgotten, and for which there was no room any more: their managers ended."""
+    found_elsewhere: int = 0
+    """Requests for a manager that lives on another node."""
+    not_admitted: int = 0
+    """Requests that came while the cluster could not be asked."""
+    cluster: ClusterStatistics | None = None
+    """How this node stood in its cluster: the only field that is not counted from the events. None: there
+    is no cluster."""
 
     @property
     def average_managers_per_user(self) -> float:
@@ -197,6 +230,18 @@ class Tally:
             spawned_after_cleanup=self._spawned_after_cleanup.histogram(),
             refused=self._refused.histogram(),
             reaped=self._reaped.histogram(),
+            leases_begun=kinds[NodeJoined],
+            leases_lost=kinds[LeaseLost],
+            warmings=plain["warmings"],
+            engine_changes=kinds[EngineChanged],
+            owners_asked=plain["owners asked"],
+            owners_silent=plain["owners silent"],
+            slots_freed_elsewhere=plain["freed elsewhere"],
+            orphans_dropped=plain["orphans"],
+            slots_added=plain["slots added"],
+            slots_lost=plain["slots lost"],
+            found_elsewhere=kinds[FoundElsewhere],
+            not_admitted=kinds[NotAdmitted],
         )
 
     # One kind of event each
@@ -271,6 +316,19 @@ class Tally:
     def stalled(self, event: Stalled) -> None:
         self._stalled += event.duration
 
+    def node_joined(self, event: NodeJoined) -> None:
+        self._plain["warmings"] += event.warming > 0
+
+    def owners_asked(self, event: OwnersAsked) -> None:
+        self._plain["owners asked"] += len(event.asked)
+        self._plain["owners silent"] += len(event.silent)
+        self._plain["freed elsewhere"] += event.freed
+
+    def reconciled(self, event: Reconciled) -> None:
+        self._plain["orphans"] += event.dropped
+        self._plain["slots added"] += event.added
+        self._plain["slots lost"] += len(event.lost)
+
     # What they share
 
     def _hold(self, name: str, held: int | None) -> None:
@@ -305,5 +363,8 @@ _COUNTERS: Mapping[type[Event], Callable[[Tally, Any], None]] = {
     CleanedUp: Tally.cleaned_up,
     LimitChanged: Tally.limit_changed,
     Stalled: Tally.stalled,
+    NodeJoined: Tally.node_joined,
+    OwnersAsked: Tally.owners_asked,
+    Reconciled: Tally.reconciled,
 }
 """Of other kinds there is nothing to count but how many."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import attrs
 
+from ._cluster_facts import ClusterStatistics
 from ._events import (
     Condemned,
     Event,
@@ -38,6 +40,8 @@ class Fitness:
     """Only a new process cures these: restart this one."""
     ready: tuple[str, ...] = ()
     """Send no newcomers while there are any; all that is wrong with `live` is wrong here too."""
+    warnings: tuple[str, ...] = ()
+    """What to know of it, though newcomers are welcome."""
 
 
 @attrs.frozen
@@ -57,12 +61,15 @@ class Facts:
     """Users with more condemned than their allowance."""
     spinning: int
     """Condemned that cost a core each."""
+    cluster: ClusterStatistics | None = None
+    """How this node stands in its cluster; None: there is none."""
 
 
 def fitness(facts: Facts) -> Fitness:
     """The verdict on the whole process."""
     live = tuple(_not_live(facts))
-    return Fitness(live, (*_not_ready(facts), *(f"not live: {problem}" for problem in live)))
+    ready = (*_not_ready(facts), *(f"not live: {problem}" for problem in live))
+    return Fitness(live, ready, tuple(_warnings(facts)))
 
 
 def _not_live(facts: Facts) -> Iterator[str]:
@@ -93,6 +100,28 @@ def _not_ready(facts: Facts) -> Iterator[str]:
             "1 condemned manager spins, and" if one else f"{facts.spinning} condemned managers spin, and each"
         )
         yield f"{what} costs a core: only a new process gives it back"
+    if facts.cluster is not None and not facts.cluster.lets_in:
+        yield from _shut_out(facts.cluster)
+
+
+def _shut_out(cluster: ClusterStatistics) -> Iterator[str]:
+    """Why the cluster lets nobody in here."""
+    if cluster.lease_left is None:
+        yield f"no lease in the cluster ({_engine(cluster)}): nobody is let in"
+    else:
+        left = math.ceil(cluster.warming)
+        yield f"the cluster is warming, its engine's data is new: nobody is let in for {left} s"
+
+
+def _warnings(facts: Facts) -> Iterator[str]:
+    cluster = facts.cluster
+    if cluster is not None and cluster.limits_may_be_exceeded:
+        yield f"no lease in the cluster ({_engine(cluster)}): limits may be exceeded"
+
+
+def _engine(cluster: ClusterStatistics) -> str:
+    """Not where it is: whoever asks for health may read this."""
+    return f"its engine is {cluster.standing}"
 
 
 @attrs.define(eq=False)

@@ -156,6 +156,7 @@ def _of_holder(holder: Holder) -> Facts:
         "age": _plain(holder.age),
         "connections": holder.connections,
         "kept": list(holder.kept),
+        "node": holder.node,
     }
 
 

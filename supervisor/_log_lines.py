@@ -18,19 +18,26 @@ from ._events import (
     ConnectionDetached,
     Drained,
     DrainStarted,
+    EngineChanged,
     Event,
     EventsLost,
     Evicted,
     EvictionFailed,
     Forced,
     Found,
+    FoundElsewhere,
     GaveUp,
     HandlerFailed,
+    LeaseLost,
     LimitChanged,
     LoopBlocked,
     MailDeadLettered,
+    NodeJoined,
+    NotAdmitted,
+    OwnersAsked,
     ProbingFailed,
     ReapStarted,
+    Reconciled,
     RecycleAdvised,
     Refused,
     Reserved,
@@ -116,6 +123,44 @@ _REAP = Row(logging.INFO, "supervisor.reap.started", "%(who)s is being removed: 
 _REAP_STUCK = Row(
     logging.WARNING, "supervisor.reap.stuck", "%(who)s is being removed: %(reason)s, at %(where)s"
 )
+_JOINED = Row(logging.INFO, "supervisor.node.joined", "%(node)s holds a lease of the cluster")
+_JOINED_WARMING = Row(
+    logging.WARNING,
+    "supervisor.node.warming",
+    "%(node)s holds a lease of the cluster, whose data is new: nobody is let in for %(warming)s s",
+)
+_LEASE_LOST = Row(
+    logging.ERROR, "supervisor.lease.lost", "%(node)s lost its lease, its %(managers)s managers end: %(why)s"
+)
+_LEASE_LOST_AND_KEPT = Row(
+    logging.ERROR,
+    "supervisor.lease.kept_on",
+    "%(node)s lost its lease, its %(managers)s managers live on, and limits may be exceeded: %(why)s",
+)
+_ENGINE_UP = Row(logging.INFO, "supervisor.engine.up", "the cluster's engine answers")
+_ENGINE_AWAY = Row(
+    logging.WARNING, "supervisor.engine.away", "the cluster's engine is away (%(standing)s): %(why)s"
+)
+_OWNERS_ASKED = Row(
+    logging.INFO,
+    "supervisor.owners.asked",
+    "%(who)s holds all slots: %(asked)s judged, and freed %(freed)s in %(duration)s s",
+)
+_OWNERS_SILENT = Row(
+    logging.WARNING,
+    "supervisor.owners.silent",
+    "%(who)s holds all slots: of %(asked)s there was no answer from %(silent)s, %(freed)s freed",
+)
+_RECONCILED = Row(
+    logging.WARNING,
+    "supervisor.cluster.reconciled",
+    "the cluster counted wrongly for %(who)s: %(dropped)s orphans dropped, %(added)s slots added",
+)
+_SLOTS_LOST = Row(
+    logging.ERROR,
+    "supervisor.cluster.slots_lost",
+    "the cluster has no slots for %(lost)s of %(who)s any more: they end",
+)
 
 
 def _of_cleanup(event: CleanedUp) -> Row:
@@ -146,6 +191,26 @@ def _of_drain(event: Drained) -> Row:
     return _DRAINED_LATE if event.report.overdue else _DRAINED
 
 
+def _of_join(event: NodeJoined) -> Row:
+    return _JOINED_WARMING if event.warming else _JOINED
+
+
+def _of_loss(event: LeaseLost) -> Row:
+    return _LEASE_LOST_AND_KEPT if event.kept else _LEASE_LOST
+
+
+def _of_engine(event: EngineChanged) -> Row:
+    return _ENGINE_UP if event.standing == "up" else _ENGINE_AWAY
+
+
+def _of_owners(event: OwnersAsked) -> Row:
+    return _OWNERS_SILENT if event.silent else _OWNERS_ASKED
+
+
+def _of_reconciling(event: Reconciled) -> Row:
+    return _SLOTS_LOST if event.lost else _RECONCILED
+
+
 def _rows(level: int, *rows: tuple[type[Event | EventsLost], str, str]) -> dict[type[Any], Row]:
     return {kind: Row(level, f"supervisor.{name}", template) for kind, name, template in rows}
 
@@ -173,6 +238,7 @@ _TABLE: dict[type[Any], Row | Callable[[Any], Row]] = {
         (MailDeadLettered, "mail.dead_lettered", "%(who)s leaves %(count)s messages unread: %(reason)s"),
         (LimitChanged, "limit.changed", "the limit of %(whose)s is now %(limit)s"),
         (SettingsChanged, "settings.changed", "settings changed: %(changes)s"),
+        (FoundElsewhere, "spawn.elsewhere", "%(who)s was asked for, and lives on %(node)s"),
         (DrainStarted, "drain.started", "the process is to end: nobody new is let in, in %(notice)s s"),
         (
             SweeperStarted,
@@ -183,6 +249,7 @@ _TABLE: dict[type[Any], Row | Callable[[Any], Row]] = {
     **_rows(
         logging.WARNING,
         (Refused, "spawn.refused", "%(who)s was refused: %(why)s"),
+        (NotAdmitted, "spawn.not_admitted", "%(who)s was not let in, the cluster cannot say: %(why)s"),
         (Forced, "actor.forced", "%(who)s ignores cancellation: %(step)s, %(touched)s touched"),
         (StopOverdue, "actor.overdue", "%(who)s had time enough to stop, and is cancelled: %(stack)s"),
         (Stalled, "loop.stalled", "the event loop stood still for %(duration)s s"),
@@ -220,6 +287,11 @@ _TABLE: dict[type[Any], Row | Callable[[Any], Row]] = {
     Terminal: _of_end,
     StartFailed: _of_start,
     ReapStarted: _of_reap,
+    NodeJoined: _of_join,
+    LeaseLost: _of_loss,
+    EngineChanged: _of_engine,
+    OwnersAsked: _of_owners,
+    Reconciled: _of_reconciling,
 }
 
 

@@ -96,6 +96,8 @@ class Trigger(enum.Enum):
     """Somebody waited for a slot of this user."""
     FULL_PROCESS = "full process"
     """Somebody, perhaps another user, waited for a slot of the whole process."""
+    FULL_CLUSTER = "full cluster"
+    """Somebody waited here for a slot of this user, who holds all of them on the nodes of the cluster."""
     SWEEP = "sweep"
     HIGH_WATER = "high water"
     """A user came near the limit."""

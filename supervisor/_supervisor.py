@@ -7,6 +7,7 @@ from contextvars import Context
 from types import MappingProxyType
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import attrs
 import trio
 
 from actors import ActorRef, ExitReason, State
@@ -337,10 +338,17 @@ class Supervisor:
     def counts(self) -> Counts:
         """What has happened so far, in numbers, and how many are here; some microseconds, whoever is here.
 
-        Every number equals its recount from the events. What you get is immutable, also for other
-        threads; called in another thread, one number may be an event ahead of its neighbour.
+        Every number equals its recount from the events; how a node stands in its cluster is beside them.
+        What you get is immutable, also for other threads; called in another thread, one number may be an
+        event ahead of its neighbour.
         """
-        return self._services.events.tally.counts()
+        counts, backend = self._services.events.tally.counts(), self._services.backend
+        return counts if backend is None else attrs.evolve(counts, cluster=backend.statistics())
+
+    @property
+    def cluster(self) -> Backend | None:
+        """The cluster that this process is a node of, if it is one."""
+        return self._services.backend
 
     @property
     def users_at_limit(self) -> tuple[str, ...]:
@@ -370,6 +378,7 @@ class Supervisor:
             sweep_period=self.spec.sweep_period,
             spent=sum(table.allowance_spent for table in tables),
             spinning=sum(table.spinning for table in tables),
+            cluster=backend.statistics() if (backend := self._services.backend) is not None else None,
         )
         return fitness(facts)
 

@@ -58,7 +58,8 @@ def endpoints(supervisor: Supervisor, *, registry: Registry | None = None) -> Ap
     """An ASGI application that answers GET and HEAD of paths that end in these names.
 
     `livez`: 200, or 503 when only a new process cures it. `readyz`: 200, or 503 when newcomers should
-    go elsewhere, from the moment on that the supervisor's block is left or cancelled. Their text
+    go elsewhere, from the moment on that the supervisor's block is left or cancelled; so it is on a node
+    that has lost its lease of a cluster, unless it keeps on, which its text says. Their text
     names the problems, and no user: whoever reaches the port may read it. `metrics`: what
     `registry` collects, in the format that the client asks for, made in a thread. Without a registry it is
     404, as everything else.
@@ -142,7 +143,9 @@ class _Endpoints:
             return await self._metrics.answer(scope)
         fitness = self._supervisor.fitness()
         problems = fitness.live if name == "livez" else fitness.ready
-        return Answer(503 if problems else 200, "".join(f"{p}\n" for p in problems or ("ok",)).encode())
+        warnings = () if name == "livez" else fitness.warnings
+        said = (*(problems or ("ok",)), *warnings)
+        return Answer(503 if problems else 200, "".join(f"{line}\n" for line in said).encode())
 
 
 async def _live(receive: Receive, send: Send) -> None:

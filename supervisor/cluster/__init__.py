@@ -21,11 +21,12 @@ Where nobody can say, it is `ClusterUnavailable`.
 
 from ._extra import require_cluster as require_cluster
 
-from ._bus import NotAnswered  # isort: skip  # the missing extra is told first
+from supervisor import ClusterStatistics, Node, Place  # isort: skip  # the missing extra is told first
+
+from ._bus import NotAnswered
 from ._cluster import Cluster, open_cluster
 from ._engine import Appended, Engine, Entry, Page
 from ._errors import ClusterError, EngineDown, EngineRefused, EngineUnknown, LeaseLost
-from ._nodes import Node, Place
 from ._spec import ClusterSpec, OnLeaseLost
 from ._wire import GAP, Gap, Reply, Script, Standing, Wire, WireStatistics, WireSubscription
 
@@ -35,6 +36,7 @@ __all__ = [
     "Cluster",
     "ClusterError",
     "ClusterSpec",
+    "ClusterStatistics",
     "Engine",
     "EngineDown",
     "EngineRefused",

@@ -11,12 +11,21 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
-from supervisor import Claim, Holder, LivesElsewhere, LocalNode, OwnersAsked
+from supervisor import (
+    Claim,
+    ClusterStatistics,
+    Holder,
+    LivesElsewhere,
+    LocalNode,
+    Node,
+    OwnersAsked,
+    Place,
+)
 
 from ._bus import Bus, Handler
 from ._engine import Engine, Slot
 from ._errors import ClusterError, EngineDown
-from ._nodes import Node, Place, node_of, read, silent_holder, written
+from ._nodes import node_of, read, silent_holder, written
 from ._redis import open_redis
 from ._session import Membership, boottime
 from ._slots import Slots
@@ -48,6 +57,8 @@ class Cluster:
     membership: Membership = attrs.field(init=False)
     _slots: Slots = attrs.field(init=False)
     _node: LocalNode | None = attrs.field(init=False, default=None)
+    _clock: trio.abc.Clock = attrs.field(init=False, factory=trio.lowlevel.current_clock)
+    """For other threads, which have none."""
 
     def __attrs_post_init__(self) -> None:
         self._bus = Bus(self.engine)
@@ -87,6 +98,32 @@ class Cluster:
     async def live_changed(self) -> None:
         """Until this node joins or loses its lease, or others have come or gone."""
         await self.membership.wait_changed()
+
+    def statistics(self) -> ClusterStatistics:
+        """How this node stands now; also from other threads, and when the cluster's block has ended."""
+        now, session, wire = self._clock.current_time(), self.membership.now, self.engine.wire
+        stands = wire.statistics()
+        left = 0.0 if session is None else session.until - now
+        return ClusterStatistics(
+            node=self.name,
+            address=self.spec.address,
+            engine=wire.address,
+            standing=stands.standing.value,
+            standing_for=now - stands.since,
+            why=stands.why,
+            lease=self.spec.lease,
+            lease_left=left if left > 0 else None,
+            no_lease="" if left > 0 else self.membership.why,
+            kept=self.membership.keeps,
+            warming=0.0 if session is None else max(0.0, session.warm_at - now),
+            nodes=0 if session is None else len(session.live),
+            slots=len(self._slots),
+            calls=stands.calls,
+            failures=stands.failures,
+            connects=stands.connects,
+            gaps=stands.gaps,
+            round_trip=stands.round_trip,
+        )
 
     # All nodes
 

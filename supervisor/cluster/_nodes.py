@@ -3,41 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
 
-from supervisor import Health, Holder, Stage, Verdict
+from supervisor import Health, Holder, Node, Stage, Verdict
 
 from ._engine import NodeRecord, Slot
-
-
-@attrs.frozen
-class Node:
-    """A node that is alive, as the engine knows it."""
-
-    session: str
-    name: str
-    address: str
-    """Where clients reach it; empty: it did not say."""
-    lease: float
-    """For how long the engine counts it as alive after a beat, in seconds."""
-    expires_in: float
-    """Seconds until it does no more, unless there is another beat."""
-    figures: Mapping[str, int]
-    """How much lived there at its last beat: "managers", "users", "zombies"."""
-    is_me: bool = False
-
-
-@attrs.frozen
-class Place:
-    """Where one manager of a user lives."""
-
-    key: str
-    node: Node
-    fence: int
-    """Greater than that of every manager that the user had before: for stores that check such tokens."""
 
 
 def name_of(session: str) -> str:

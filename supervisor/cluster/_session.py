@@ -84,6 +84,11 @@ class Membership:
         now = self.now
         return now is not None and trio.current_time() < now.until and self._boottime() < now.boot_until
 
+    @property
+    def why(self) -> str:
+        """Why there is none, in words that name no user; or why there was none before."""
+        return self._why
+
     def check(self, session: str | None = None) -> str:
         """The session in whose name something may be done now. Raises LeaseLost: none, or another one."""
         if self.now is None or not self.holds or session not in (None, self.now.id):

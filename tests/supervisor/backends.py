@@ -5,7 +5,7 @@ from __future__ import annotations
 import attrs
 import trio
 
-from supervisor import Claim, Holder, LocalNode
+from supervisor import Claim, ClusterStatistics, Holder, LocalNode, Node, Place
 
 
 @attrs.define(eq=False)
@@ -32,6 +32,21 @@ class AdmitsAll:
 
     def release(self, user: str, slot: str) -> None:
         self.counted.discard(slot)
+
+    def statistics(self) -> ClusterStatistics | None:
+        return None
+
+    async def nodes(self) -> tuple[Node, ...]:
+        await trio.lowlevel.checkpoint()
+        return ()
+
+    async def places(self, user: str) -> tuple[Place, ...]:
+        await trio.lowlevel.checkpoint()
+        return ()
+
+    async def holders(self, user: str) -> tuple[Holder, ...]:
+        await trio.lowlevel.checkpoint()
+        return ()
 
 
 class AdmitsSlowly(AdmitsAll):

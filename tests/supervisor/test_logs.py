@@ -101,6 +101,7 @@ def test_facts_are_what_programs_ask_for() -> None:
                 "age": 60.0,
                 "connections": 1,
                 "kept": ["garbage: unresponsive: in handle for 9 s"],
+                "node": "",
             }
         ],
         "stages": [{"stage": "garbage", "reaped": [], "kept": ["old"], "failed": [], "duration": 0.0}],
