@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import attrs
 
 from actors import ExitReason
-from supervisor import BOUNDS, Counts, Event, EventsLost, Refused, StartFailed, Terminal
+from supervisor import BOUNDS, ClusterStatistics, Counts, Event, EventsLost, Refused, StartFailed, Terminal
 
 from ._facts import Alert, AlertName, Thresholds
 
@@ -152,6 +152,31 @@ def _loop(window: Window) -> Iterator[Alert]:
         yield Alert(AlertName.LOOP_STALLED, f"The event loop stood still for {stalled:.1f} s.")
 
 
+def _cluster(window: Window) -> Iterator[Alert]:
+    """Nothing of this ever happens without one."""
+    before, now = window.before.cluster, window.now.cluster
+    if before is not None and now is not None:
+        yield from _engine(before, now)
+    if lost := window.grown(lambda counts: counts.leases_lost):
+        kept = "limits may be exceeded" if now is not None and now.kept else "its managers ended"
+        yield Alert(AlertName.LEASE_LOST, f"This node lost its lease in the cluster, {lost:g} times: {kept}.")
+    if window.grown(lambda counts: counts.warmings):
+        yield Alert(AlertName.CLUSTER_WARMING, "The engine's data was new: for one lease nobody is let in.")
+    orphans = window.grown(lambda counts: counts.orphans_dropped + counts.slots_added + counts.slots_lost)
+    if orphans >= window.thresholds.orphans:
+        yield Alert(AlertName.ORPHANS, f"The cluster had counted {orphans:g} slots of this node wrongly.")
+    silent, asked = (window.grown(get) for get in (lambda c: c.owners_silent, lambda c: c.owners_asked))
+    if silent >= window.thresholds.silent:
+        summary = f"Other nodes were asked {asked:g} times to make room, and {silent:g} times did not answer."
+        yield Alert(AlertName.OWNERS_SILENT, summary)
+
+
+def _engine(before: ClusterStatistics, now: ClusterStatistics) -> Iterator[Alert]:
+    if not before.is_up and not now.is_up:
+        since = f"for {now.standing_for:.0f} s: {now.why}" if now.why else f"for {now.standing_for:.0f} s"
+        yield Alert(AlertName.ENGINE_AWAY, f"The cluster's engine is {now.standing} {since}.")
+
+
 _JUDGES: tuple[Callable[[Window], Iterator[Alert]], ...] = (
     _sweeper,
     _cleanup,
@@ -160,4 +185,5 @@ _JUDGES: tuple[Callable[[Window], Iterator[Alert]], ...] = (
     _growth,
     _standing,
     _loop,
+    _cluster,
 )

@@ -25,6 +25,11 @@ class AlertName(enum.Enum):
     ZOMBIES = "TrouperZombies"
     USERS_AT_LIMIT = "TrouperUsersAtLimit"
     LOOP_STALLED = "TrouperLoopStalled"
+    ENGINE_AWAY = "TrouperEngineAway"
+    LEASE_LOST = "TrouperLeaseLost"
+    CLUSTER_WARMING = "TrouperClusterWarming"
+    ORPHANS = "TrouperOrphans"
+    OWNERS_SILENT = "TrouperOwnersSilent"
 
 
 @attrs.frozen
@@ -63,3 +68,7 @@ class Thresholds:
     """Growth from fewer managers is how a process begins."""
     stalled_seconds: float = attrs.field(default=1.0, validator=validators.gt(0.0))
     """By how much the event loop may come back late, in all."""
+    orphans: int = attrs.field(default=10, validator=_positive)
+    """So many slots that the cluster counted wrongly are more than a cancelled admission now and then."""
+    silent: int = attrs.field(default=3, validator=_positive)
+    """So often may other nodes be asked, and not answer in time."""

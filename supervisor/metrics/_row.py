@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 import attrs
 
-from supervisor import BOUNDS, Counts, Histogram, StageCounts
+from supervisor import BOUNDS, ClusterStatistics, Counts, Histogram, StageCounts
 
 E = TypeVar("E", bound=enum.Enum)
 
@@ -17,7 +17,8 @@ Labels = tuple[str, ...]
 """Of a row: the names of its labels. Of a value: what stands there for each name, in that order."""
 
 Numbers = Mapping[Labels, float]
-"""By the values of the labels; every series is there from the beginning, as 0."""
+"""By the values of the labels; every series is there from the beginning, as 0. Without a cluster those
+about one are not there at all."""
 
 
 class Counted(Protocol):
@@ -69,6 +70,27 @@ def plain(get: Callable[[Counts], float]) -> Callable[[Counts], Numbers]:
 def each(members: type[E], get: Callable[[Counts, E], float]) -> Callable[[Counts], Numbers]:
     """One number for each member of an enum."""
     return lambda counts: {(label(member),): get(counts, member) for member in members}
+
+
+def of_cluster(
+    get: Callable[[ClusterStatistics], float | None],
+) -> Callable[[Counts], Numbers]:
+    """One number about how a node stands in its cluster; there is none without, nor where it is unknown."""
+
+    def read(counts: Counts) -> Numbers:
+        number = None if counts.cluster is None else get(counts.cluster)
+        return {} if number is None else {(): number}
+
+    return read
+
+
+def cluster_total(name: str, help: str, get: Callable[[Counts], float], *, unit: str = "") -> Metric:
+    """Counted from the events, where there is a cluster."""
+
+    def read(counts: Counts) -> Numbers:
+        return {} if counts.cluster is None else {(): get(counts)}
+
+    return Metric(Kind.COUNTER, name, help, read, unit=unit)
 
 
 def total(name: str, help: str, get: Callable[[Counts], float], *, unit: str = "") -> Metric:

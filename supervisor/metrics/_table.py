@@ -7,7 +7,21 @@ from collections.abc import Mapping
 from actors import ExitReason
 from supervisor import Counts, Histogram, RefusalReason, Stage, Trigger
 
-from ._row import NO_STAGE, Distribution, Labels, Metric, Numbers, each, gauge, label, total, totals
+from ._row import (
+    NO_STAGE,
+    Distribution,
+    Kind,
+    Labels,
+    Metric,
+    Numbers,
+    cluster_total,
+    each,
+    gauge,
+    label,
+    of_cluster,
+    total,
+    totals,
+)
 
 
 def _managers_by_stage(counts: Counts) -> Numbers:
@@ -146,6 +160,124 @@ METRICS: tuple[Metric, ...] = (
         "trouper_max_concurrent_managers",
         "The most managers that were here at once.",
         lambda c: c.max_concurrent_managers,
+    ),
+    # A cluster, where there is one
+    Metric(
+        Kind.GAUGE,
+        "trouper_cluster_engine_up",
+        "1 where the engine answers this node, else 0.",
+        of_cluster(lambda cluster: float(cluster.is_up)),
+    ),
+    Metric(
+        Kind.GAUGE,
+        "trouper_cluster_lease_left_seconds",
+        "How long this node may act still unless it renews its lease; 0 without one.",
+        of_cluster(lambda cluster: cluster.lease_left or 0.0),
+        unit="s",
+    ),
+    Metric(
+        Kind.GAUGE,
+        "trouper_cluster_warming_seconds",
+        "Nobody is admitted for so long, since the engine's data is new.",
+        of_cluster(lambda cluster: cluster.warming),
+        unit="s",
+    ),
+    Metric(
+        Kind.GAUGE,
+        "trouper_cluster_nodes",
+        "Nodes alive at this node's last beat; 0 without a lease.",
+        of_cluster(lambda cluster: cluster.nodes),
+    ),
+    Metric(
+        Kind.GAUGE,
+        "trouper_cluster_slots",
+        "Slots of this node that count in the cluster, or are about to.",
+        of_cluster(lambda cluster: cluster.slots),
+    ),
+    Metric(
+        Kind.GAUGE,
+        "trouper_cluster_round_trip_seconds",
+        "How long the last good call of the engine took.",
+        of_cluster(lambda cluster: cluster.round_trip),
+        unit="s",
+    ),
+    Metric(
+        Kind.COUNTER,
+        "trouper_cluster_engine_calls",
+        "Calls of the engine.",
+        of_cluster(lambda cluster: cluster.calls),
+    ),
+    Metric(
+        Kind.COUNTER,
+        "trouper_cluster_engine_failures",
+        "Calls of the engine that failed.",
+        of_cluster(lambda cluster: cluster.failures),
+    ),
+    Metric(
+        Kind.COUNTER,
+        "trouper_cluster_engine_connects",
+        "Connections to the engine, one after the other.",
+        of_cluster(lambda cluster: cluster.connects),
+    ),
+    Metric(
+        Kind.COUNTER,
+        "trouper_cluster_gaps",
+        "Times that published messages may have been missed.",
+        of_cluster(lambda cluster: cluster.gaps),
+    ),
+    cluster_total(
+        "trouper_cluster_leases_begun", "Leases that this node has had.", lambda c: c.leases_begun
+    ),
+    cluster_total("trouper_cluster_leases_lost", "Leases that this node has lost.", lambda c: c.leases_lost),
+    cluster_total(
+        "trouper_cluster_warmings",
+        "Leases that began with the engine's data being new.",
+        lambda c: c.warmings,
+    ),
+    cluster_total(
+        "trouper_cluster_engine_changes",
+        "Times that the engine went away, or came back.",
+        lambda c: c.engine_changes,
+    ),
+    cluster_total(
+        "trouper_cluster_owners_asked",
+        "Other nodes that were asked to judge and reap for a user who held all slots.",
+        lambda c: c.owners_asked,
+    ),
+    cluster_total(
+        "trouper_cluster_owners_silent",
+        "Other nodes that were asked so, and did not answer in time.",
+        lambda c: c.owners_silent,
+    ),
+    cluster_total(
+        "trouper_cluster_slots_freed",
+        "Slots of other nodes that came free since they were asked to judge and reap.",
+        lambda c: c.slots_freed_elsewhere,
+    ),
+    cluster_total(
+        "trouper_cluster_orphans_dropped",
+        "Slots that the cluster counted for this node, and that nobody here held.",
+        lambda c: c.orphans_dropped,
+    ),
+    cluster_total(
+        "trouper_cluster_slots_added",
+        "Slots held here that the cluster had forgotten.",
+        lambda c: c.slots_added,
+    ),
+    cluster_total(
+        "trouper_cluster_slots_lost",
+        "Slots that the cluster had forgotten, and had no room for any more: their managers ended.",
+        lambda c: c.slots_lost,
+    ),
+    cluster_total(
+        "trouper_cluster_found_elsewhere",
+        "Requests for a manager that lives on another node.",
+        lambda c: c.found_elsewhere,
+    ),
+    cluster_total(
+        "trouper_cluster_not_admitted",
+        "Requests that came while the cluster could not be asked.",
+        lambda c: c.not_admitted,
     ),
 )
 

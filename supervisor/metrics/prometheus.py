@@ -57,8 +57,8 @@ class SupervisorCollector(Collector):
         return self._families({})
 
     def collect(self) -> Iterator[Family]:
-        """Every family; a whole scrape is from one snapshot of each supervisor."""
-        return self._families(self._sources.counts())
+        """Every family that has samples; a whole scrape is from one snapshot of each supervisor."""
+        return (family for family in self._families(self._sources.counts()) if family.samples)
 
     def _families(self, snapshots: Mapping[Labels, Counts]) -> Iterator[Family]:
         for metric in METRICS:

@@ -15,9 +15,11 @@ import attrs
 import pytest
 from prometheus_client import CollectorRegistry
 
+from supervisor import Counts
 from supervisor._counts import Tally
 from supervisor.alerts import AlertName, dashboard, rules
 from supervisor.metrics.prometheus import SupervisorCollector
+from tests.cluster.facts import cluster_statistics
 
 STARTS = "trouper_background_cleanup_task_started_total"
 CRASHES = "trouper_background_cleanup_failures_total"
@@ -27,6 +29,13 @@ ALL_ALIVE = "trouper_emergency_cleanups_all_alive_total"
 REFUSALS = "trouper_resource_limit_hits_total"
 SPAWNS = "trouper_spawn_seconds_bucket"
 FAILED = "trouper_manager_starts_failed_total"
+ENGINE_UP = "trouper_cluster_engine_up"
+LEASES_LOST = "trouper_cluster_leases_lost_total"
+WARMINGS = "trouper_cluster_warmings_total"
+ORPHANS = "trouper_cluster_orphans_dropped_total"
+ADDED = "trouper_cluster_slots_added_total"
+LOST = "trouper_cluster_slots_lost_total"
+SILENT = "trouper_cluster_owners_silent_total"
 CRASHED = 'trouper_manager_ends_total{reason="crashed"}'
 
 # Loads of a minute each, in promtool's notation: a beginning, and what is added so many times.
@@ -85,6 +94,16 @@ CASES: dict[AlertName, Case] = {
     AlertName.LOOP_STALLED: Case(
         {"trouper_stalled_seconds_total": "0x116 2x3"}, {"trouper_stalled_seconds_total": "0x100 9x19"}
     ),
+    # It is away for less than a minute at a time.
+    AlertName.ENGINE_AWAY: Case({ENGINE_UP: "1x110 0x9"}, {ENGINE_UP: "1x110 0 1 1 0 1 1 1 1 1"}),
+    AlertName.LEASE_LOST: Case({LEASES_LOST: "0x115 1x4"}, {LEASES_LOST: "0x60 1x59"}),
+    # The first scrape of a process that found new data is no growth.
+    AlertName.CLUSTER_WARMING: Case({WARMINGS: "1x115 2x4"}, {WARMINGS: "1x119"}),
+    AlertName.ORPHANS: Case(
+        {ORPHANS: "0+1x120", ADDED: "0+1x120", LOST: "0x120"},
+        {ORPHANS: "0x110 0+1x9", ADDED: "0x120", LOST: "0x120"},
+    ),
+    AlertName.OWNERS_SILENT: Case({SILENT: "0+1x120"}, {SILENT: "0x110 1+0x5 2x4"}),
 }
 
 
@@ -189,9 +208,16 @@ def test_other_growth_is_silent(managers: str, promtool: str, tmp_path: Path) ->
     run(promtool, "test", "rules", path)
 
 
+class InCluster:
+    """Nothing has happened there."""
+
+    def counts(self) -> Counts:
+        return attrs.evolve(Tally().counts(), cluster=cluster_statistics())
+
+
 def exported() -> set[str]:
     registry = CollectorRegistry()
-    registry.register(SupervisorCollector(Tally()))
+    registry.register(SupervisorCollector(InCluster()))
     return {sample.name for family in registry.collect() for sample in family.samples}
 
 
@@ -220,6 +246,10 @@ def test_the_dashboard_asks_only_for_what_is_exported() -> None:
     shown = {name.removesuffix("_bucket").removesuffix("_total") for name in asked}
     families = {re.sub(r"(_bucket|_count|_sum)?(_total)?$", "", name) for name in exported()}
     assert families - shown == {
+        "trouper_cluster_engine_changes",
+        "trouper_cluster_engine_connects",
+        "trouper_cluster_leases_begun",
+        "trouper_cluster_slots_freed",
         "trouper_cleanup_stage_runs",
         "trouper_cleanup_stage_seconds",
         "trouper_dead_letters",
