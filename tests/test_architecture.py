@@ -126,6 +126,7 @@ ORDER = {
     "supervisor.checking": (
         "_promises",
         "_recount",
+        "_leases",
         "_lives",
         "_ends",
         "_conviction",

@@ -10,14 +10,21 @@ from supervisor import (
     Condemned,
     ConnectionAttached,
     ConnectionDetached,
+    EngineChanged,
     Event,
     EventsLost,
     Evicted,
     Forced,
     Found,
+    FoundElsewhere,
+    LeaseLost,
     LimitChanged,
     MailDeadLettered,
+    NodeJoined,
+    NotAdmitted,
+    OwnersAsked,
     ReapStarted,
+    Reconciled,
     Refused,
     Reserved,
     Restarting,
@@ -50,6 +57,7 @@ from ._background import (
 )
 from ._conviction import cleaned_up, suspected, voided
 from ._ends import condemned, evicted, forced, reap_started, start_failed, terminal
+from ._leases import engine_changed, joined, kept_out, lost, owners_asked, reconciled
 from ._lives import attached, detached, found, reserved, restarting, started, told
 from ._promises import Rule, Violation
 from ._proof import refused, waited
@@ -87,6 +95,13 @@ _JUDGES: dict[type[Event], Callable[[Books, Any], None]] = {
     SweeperFailed: sweeper_failed,
     SweepHeld: sweep_held,
     ShutdownHeld: shutdown_held,
+    NodeJoined: joined,
+    LeaseLost: lost,
+    EngineChanged: engine_changed,
+    OwnersAsked: owners_asked,
+    Reconciled: reconciled,
+    FoundElsewhere: kept_out,
+    NotAdmitted: kept_out,
 }
 """By the kind of event; of other kinds nothing is promised."""
 

@@ -13,6 +13,7 @@ from supervisor import (
     Swept,
 )
 
+from ._leases import still_fenced
 from ._promises import Rule, Violation
 from ._recount import EPSILON, Books, Life
 
@@ -88,6 +89,8 @@ def _was_seen(books: Books, life: Life, came: float, event: Swept) -> None:
         return
     policy = life.birth.policy
     if life.started is None:
+        if books.leases.clustered:
+            return  # it may wait for other nodes
         spec = books.spec
         turn = 0.0 if spec.concurrent_starts is None else spec.start_wait
         overdue, allowed = life.birth.stamp.at, policy.start_grace + turn
@@ -138,6 +141,7 @@ def finish(books: Books, *, over: bool) -> None:
             books.blame(Rule.ENDS, f"{life} has not", None)
         elif life.dying is not None and life.condemned is None:
             _still_ending(books, life)
+        still_fenced(books, life)
     if books.seq is not None and not over:
         _sweeper_still_runs(books)
     books.settle_late()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from actors import ExitReason, Phase
 from supervisor import ActorEvent, Condemned, Event, Evicted, Forced, ReapStarted, StartFailed, Terminal
 
+from ._leases import fenced
 from ._lives import life_of
 from ._promises import Rule, Violation
 from ._recount import EPSILON, Books, Ledger, Life
@@ -104,6 +105,7 @@ def terminal(books: Books, event: Terminal) -> None:
     if failed != (life.failed is not None) or (failed and life.failed != event.stamp.seq - 1):
         books.blame(Rule.FAILED_START, f"{life} ended as {event.exit.reason.value}", event)
     _end_in_hindsight(books, life, event)
+    fenced(books, life, event)
     _forget(books, life, event)
 
 

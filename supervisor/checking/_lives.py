@@ -18,6 +18,7 @@ from supervisor import (
     Terminal,
 )
 
+from ._leases import started_under_a_lease
 from ._promises import Rule, Violation
 from ._recount import EPSILON, Books, Ledger, Life
 
@@ -153,6 +154,7 @@ def started(books: Books, event: Started) -> None:
         books.blame(Rule.STARTS_ONCE, f"{life} starts again, dying, failed or refused", event)
         return
     life.started = event.stamp.at
+    started_under_a_lease(books, life, event)
     ledger = books.ledger(event.user)
     ledger.takeovers.pop(event.key, None)
     if life.birth is not None:

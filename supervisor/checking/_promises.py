@@ -66,6 +66,13 @@ class Rule(enum.StrEnum):
     IN_ORDER = "slots are given in order of arrival"
     WAITS_BEHIND = "nobody waits behind more than have come"
 
+    # A cluster
+    LEASES_IN_TURN = "a node has one lease after the other, each with a session of its own"
+    RUNS_UNDER_A_LEASE = "nobody comes to run without a lease"
+    ENDS_WITH_ITS_LEASE = "who ran under a lease that was lost is gone when its graces are over"
+    FENCED_FOR_A_LOSS = "nobody is fenced but for a lease that was lost, or a slot that is another's"
+    OWNERS_ASKED = "slots of other nodes refuse somebody only after those nodes were asked"
+
     # The background
     SWEEPS_GO_ON = "the sweep comes round once a period"
     SWEEPER_RETURNS = "a crashed sweeper starts anew after its back-off, which grows"

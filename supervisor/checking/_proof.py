@@ -37,8 +37,10 @@ def refused(books: Books, event: Refused) -> None:
             _in_its_time(books, ledger, event, asked[1])
     _cites_what_was_told(books, ledger, event)
     _names_the_holders(books, ledger, event)
+    _asked_the_owners(books, ledger, event)
     for holder in event.refusal.holders:
-        judge_holder(books, ledger, holder, event)
+        if not holder.node:  # what is said of others is theirs to prove
+            judge_holder(books, ledger, holder, event)
 
 
 def _user_is_full(books: Books, ledger: Ledger, event: Refused) -> None:
@@ -115,8 +117,9 @@ def _cites_what_was_told(books: Books, ledger: Ledger, event: Refused) -> None:
 def _names_the_holders(books: Books, ledger: Ledger, event: Refused) -> None:
     """Each once: those of the user but the refused one itself, and the condemned that hold a slot."""
     report = event.refusal
-    out = [h.incarnation for h in report.holders if h.verdict.health is Health.CONDEMNED]
-    named = [h.incarnation for h in report.holders if h.verdict.health is not Health.CONDEMNED]
+    here = [holder for holder in report.holders if not holder.node]
+    out = [h.incarnation for h in here if h.verdict.health is Health.CONDEMNED]
+    named = [h.incarnation for h in here if h.verdict.health is not Health.CONDEMNED]
     holding = sorted(life.incarnation for life in ledger.live.values() if life.key != event.key)
     if books.blind:
         if not set(holding) <= set(named):
@@ -128,3 +131,11 @@ def _names_the_holders(books: Books, ledger: Ledger, event: Refused) -> None:
     if report.condemned != len(ledger.condemned):
         said = f"{report.condemned} condemned are said, {len(ledger.condemned)} are"
         books.blame(Rule.HOLDERS_COMPLETE, said, event)
+
+
+def _asked_the_owners(books: Books, ledger: Ledger, event: Refused) -> None:
+    """Where slots of other nodes stand in the way, those had a chance to reap."""
+    elsewhere = {holder.node for holder in event.refusal.holders if holder.node}
+    unasked = sorted(elsewhere - ledger.owners_asked)
+    if unasked and not books.blind:
+        books.blame(Rule.OWNERS_ASKED, f"not asked: {', '.join(unasked)}", event)

@@ -61,6 +61,10 @@ class Life:
     """When it was told to wait for a slot."""
     overtaken: bool = False
     """Somebody who came later was served before it."""
+    fenced: float | None = None
+    """When the lease was lost under which it ran."""
+    lost_its_slot: bool = False
+    """The cluster had none for it any more."""
     doubts: list[tuple[float, Violation]] = attrs.field(factory=list[tuple[float, Violation]])
     """What holds only if its end had not begun by that time; its end will tell."""
 
@@ -105,6 +109,8 @@ class Ledger:
     """All that was told while somebody was starting."""
     reaped_at: list[float] = attrs.field(factory=list[float])
     """The instants of the last reapings."""
+    owners_asked: frozenset[str] = frozenset()
+    """The nodes that were asked last to make room for this user."""
     takeovers: dict[str, list[StageReport]] = attrs.field(factory=dict[str, list[StageReport]])
     """By key: several, where one gave up and the next one asked for the same key."""
 
@@ -140,6 +146,21 @@ class Ledger:
     @property
     def beyond_the_allowance(self) -> list[Life]:
         return list(self.condemned.values())[self.allowance :]
+
+
+@attrs.define(eq=False)
+class Leases:
+    """Those of this node in a cluster."""
+
+    clustered: bool = False
+    """There is one: how long an admission takes is not for this process alone to say."""
+    now: str | None = None
+    """The session that holds one; None: there is none, or it is not known."""
+    last: str | None = None
+    lost_at: float = -math.inf
+    """When one was lost last, and nobody was kept."""
+    none_since: float | None = None
+    """Since when nobody may begin; None: somebody may."""
 
 
 def _shortest_wait(spec: SupervisorSpec) -> float:
@@ -189,6 +210,7 @@ class Books:
     held_until: float = -math.inf
     """Till when the sweep ends nobody."""
     longest_grace: float = 0.0
+    leases: Leases = attrs.field(factory=Leases)
 
     # Blaming
 
@@ -274,6 +296,7 @@ class Books:
         self.blind = True
         self.seq = self.first_born = self.restart_due = None
         self.running = self.unstarted = 0
+        self.leases = Leases(clustered=self.leases.clustered)
         for kept in (self.lives, self.condemned, self.gone_old, self.ledgers):
             kept.clear()
 

@@ -8,10 +8,16 @@ from actors import ExitReason, Phase
 from supervisor import EventsLost, Health, ReapStarted, Stalled, Started, Suspected, Verdict
 from supervisor.testing import Rule
 
-from . import stories_of_ends, stories_of_lives, stories_of_refusals, stories_of_the_background
+from . import (
+    stories_of_ends,
+    stories_of_leases,
+    stories_of_lives,
+    stories_of_refusals,
+    stories_of_the_background,
+)
 from .stories import CASES, Story, Telling
 
-STORIES = (stories_of_lives, stories_of_ends, stories_of_refusals, stories_of_the_background)
+STORIES = (stories_of_lives, stories_of_ends, stories_of_refusals, stories_of_the_background, stories_of_leases)
 
 
 def test_every_promise_has_a_story() -> None:
