@@ -13,7 +13,7 @@ from supervisor import (
     Swept,
 )
 
-from ._leases import still_fenced
+from ._leases import settle_fenced, still_fenced
 from ._promises import Rule, Violation
 from ._recount import EPSILON, Books, Life
 
@@ -142,6 +142,7 @@ def finish(books: Books, *, over: bool) -> None:
         elif life.dying is not None and life.condemned is None:
             _still_ending(books, life)
         still_fenced(books, life)
+    settle_fenced(books, over=over)
     if books.seq is not None and not over:
         _sweeper_still_runs(books)
     books.settle_late()

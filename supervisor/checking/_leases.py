@@ -16,7 +16,7 @@ from supervisor import (
 )
 
 from ._promises import Rule, Violation
-from ._recount import EPSILON, Books, Life
+from ._recount import EPSILON, MOST_VIOLATIONS, Books, Life
 
 
 def joined(books: Books, event: NodeJoined) -> None:
@@ -37,9 +37,15 @@ def lost(books: Books, event: LeaseLost) -> None:
     if event.kept:
         return
     leases.lost_at = event.stamp.at
+    leases.unexplained = [one for one in leases.unexplained if not _is_of_now(books, one)]
     for life in books.lives.values():
         if life.started is not None and life.condemned is None:
             life.fenced = event.stamp.at
+
+
+def _is_of_now(books: Books, violation: Violation) -> bool:
+    assert violation.event is not None
+    return violation.event.stamp.at >= books.at - books.slack - EPSILON
 
 
 def engine_changed(books: Books, event: EngineChanged) -> None:  # noqa: ARG001  # that there is an engine says all
@@ -83,14 +89,20 @@ def fenced(books: Books, life: Life, event: Terminal) -> None:
     """Was there a reason to end it, if that was its end; and in time, if there was?"""
     if event.exit.reason is ExitReason.FENCED and life.birth is not None:
         had_lost = life.lost_its_slot or books.leases.lost_at >= life.birth.stamp.at - books.slack
-        if not had_lost:
-            books.blame(Rule.FENCED_FOR_A_LOSS, f"{life} was", event)
+        if not had_lost and len(books.leases.unexplained) < MOST_VIOLATIONS:
+            books.leases.unexplained.append(Violation(Rule.FENCED_FOR_A_LOSS, f"{life} was", event))
     if life.fenced is None or life.birth is None:
         return
     left = event.stamp.at if life.condemned is None else life.condemned
     allowed = _graces_of(life)
     if left > books.fair_due(life.fenced, allowed):
         books.expect_by(life.fenced, allowed, Violation(Rule.ENDS_WITH_ITS_LEASE, _late(life, left), event))
+
+
+def settle_fenced(books: Books, *, over: bool) -> None:
+    """At the end of the log: for these, no lease was lost."""
+    late = [one for one in books.leases.unexplained if over or not _is_of_now(books, one)]
+    books.violations.extend(late)
 
 
 def still_fenced(books: Books, life: Life) -> None:

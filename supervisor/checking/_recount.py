@@ -161,6 +161,8 @@ class Leases:
     """When one was lost last, and nobody was kept."""
     none_since: float | None = None
     """Since when nobody may begin; None: somebody may."""
+    unexplained: list[Violation] = attrs.field(factory=list[Violation])
+    """Of those that were fenced: that a lease was lost may be told after its first ends, in that moment."""
 
 
 def _shortest_wait(spec: SupervisorSpec) -> float:

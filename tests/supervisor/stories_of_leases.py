@@ -8,6 +8,7 @@ import attrs
 
 from actors import DEFAULT_CLEANUP_GRACE, ExitReason
 from supervisor import (
+    EngineChanged,
     FoundElsewhere,
     Health,
     Holder,
@@ -37,6 +38,12 @@ def lose(story: Story, session: str = "n-1", *, managers: int = 1, kept: bool = 
 
 def fence(story: Story, who: Who) -> None:
     story.end(who, ExitReason.FENCED)
+
+
+def go_on(story: Story) -> None:
+    """Something else happens, later."""
+    story.at(story.now + 1.0)
+    story.tell(EngineChanged, "down", "the connection was cut")
 
 
 def elsewhere(story: Story, key: str, node: str = "m") -> Holder:
@@ -119,6 +126,18 @@ def one_is_fenced_and_the_lease_was_never_lost(story: Story, wrong: bool) -> Non
     if not wrong:
         lose(story)
     fence(story, who)
+    go_on(story)
+
+
+@breaks(Rule.FENCED_FOR_A_LOSS)
+def one_is_fenced_before_it_is_told_that_the_lease_was_lost(story: Story, wrong: bool) -> None:
+    join(story)
+    who = story.begin()
+    fence(story, who)
+    if wrong:
+        story.at(1.0)
+    lose(story, managers=0)
+    go_on(story)
 
 
 @breaks(Rule.FENCED_FOR_A_LOSS)
@@ -127,6 +146,7 @@ def one_is_fenced_for_a_lease_that_was_kept(story: Story, wrong: bool) -> None:
     who = story.begin()
     lose(story, kept=wrong)
     fence(story, who)
+    go_on(story)
 
 
 @breaks(Rule.FENCED_FOR_A_LOSS)
@@ -135,6 +155,7 @@ def one_is_fenced_for_the_slot_of_another_one(story: Story, wrong: bool) -> None
     who = story.begin()
     story.tell(Reconciled, "ann", 0, 0, ("b" if wrong else "a",))
     fence(story, who)
+    go_on(story)
 
 
 @breaks(Rule.FENCED_FOR_A_LOSS)
@@ -147,6 +168,7 @@ def one_is_fenced_for_a_lease_that_was_lost_before_it_came(story: Story, wrong: 
     if not wrong:
         lose(story, "n-2")
     fence(story, who)
+    go_on(story)
 
 
 @breaks(Rule.OWNERS_ASKED)
