@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import attrs
@@ -26,6 +27,8 @@ class Claim:
     birth: Reserved
     at: float
     slack: float
+    begins: float
+    """No phase of its begins later, as far as the log knows."""
 
     def within(self, value: float | None, low: float, high: float) -> bool:
         """Is a time there, and between these two?"""
@@ -44,7 +47,10 @@ def judge_holder(books: Books, ledger: Ledger, holder: Holder, event: Refused) -
     life = ledger.live.get(holder.key)
     if life is None or life.incarnation != holder.incarnation or life.birth is None:
         return  # told already, or unknown
-    claim = Claim(holder, life, life.birth, event.stamp.at, books.slack)
+    # In a cluster one that is to begin waits for others, for as long as those may take.
+    waits = books.leases.clustered and life.started is None
+    begins = math.inf if waits else max(event.stamp.at, life.begins)
+    claim = Claim(holder, life, life.birth, event.stamp.at, books.slack, begins)
     wrong = _always(claim) or _AGREES[health](claim)
     if health is Health.UNKNOWN and claim.at - books.last_stall > longest_bound(life) + books.slack + EPSILON:
         books.blame(Rule.UNKNOWN_AFTER_STALL, f"{life}: {holder.verdict}", event)
@@ -63,7 +69,7 @@ def _always(claim: Claim) -> str:
     if (holder.connections or 0) != life.connections:
         return f"it has {life.connections} connections, not {holder.connections}"
     low = max(claim.birth.stamp.at, life.phase_since)
-    if holder.since is not None and not claim.within(holder.since, low, max(claim.at, life.begins)):
+    if holder.since is not None and not claim.within(holder.since, low, claim.begins):
         return f"its phase cannot have begun at {holder.since:.6g} s"
     until = holder.verdict.until
     if until is not None and until < claim.at - claim.slack - EPSILON:

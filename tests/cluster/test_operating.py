@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 import trio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from trio.testing import MockClock
 
@@ -23,14 +25,16 @@ from supervisor import (
     Trigger,
 )
 from supervisor._log_lines import entry_of
-from supervisor.checking import check_events
+from supervisor.checking import Violation, check_events
 from supervisor.cluster import OnLeaseLost
 from supervisor.endpoints import endpoints
 from supervisor.journal import record_of
 from supervisor.journal._lines import line_of
 from supervisor.metrics.prometheus import SupervisorCollector
+from supervisor.testing import run
 from tests.supervisor.test_endpoints import ask
 
+from .scripts import NODES, Action, _perform, scripts
 from .troubles import ALICE, TROUBLES, cut_off, failed_over, fill, full, silent_owner, wiped
 from .world import LEASE, SimulatedNode, World, open_world
 
@@ -73,6 +77,25 @@ async def test_whatever_happens_no_promise_is_broken_and_each_count_equals_its_r
             log = node.log.all
             assert check_events(log, spec=node.supervisor.spec, limit=3, over=False) == ()
             assert grown(counts, node.supervisor.counts()) == recounted(log[start:])
+
+
+async def judged(script: list[Action], limit: int, seed: int, policy: OnLeaseLost) -> list[Violation]:
+    """What the logs of all nodes show broken, when all this has happened and all is well again."""
+    async with open_world(NODES, limit=limit, seed=seed, on_lease_lost=policy) as world:
+        async with trio.open_nursery() as nursery:
+            for action in script:
+                await _perform(world, action, nursery, [])
+            await world.heal()
+        logs = [(node.log.all, node.supervisor.spec) for node in world.nodes]
+        return [bad for log, spec in logs for bad in check_events(log, spec=spec, limit=limit, over=False)]
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(scripts, st.sampled_from([1, 2, 3]), st.integers(0, 2**32), st.sampled_from(OnLeaseLost))
+def test_no_promise_is_broken_whatever_happens(
+    script: list[Action], limit: int, seed: int, policy: OnLeaseLost
+) -> None:
+    assert run(judged, script, limit, seed, policy, seed=seed) == []
 
 
 async def test_the_troubles_are_such_that_everything_is_counted(autojump_clock: MockClock) -> None:

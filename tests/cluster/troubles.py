@@ -31,8 +31,8 @@ async def full(world: World) -> None:
 
 async def stuck_elsewhere(world: World) -> None:
     await fill(world)
-    await world.wedge(1, ALICE, "tab-1")
-    await world.wedge(2, ALICE, "tab-2")
+    await world.hang(1, ALICE, "tab-1")
+    await world.hang(2, ALICE, "tab-2")
     await trio.sleep(1.5)
     await world.spawn(0, ALICE, "one more")
 

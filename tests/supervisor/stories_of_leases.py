@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from actors import DEFAULT_CLEANUP_GRACE, ExitReason
+from actors import DEFAULT_CLEANUP_GRACE, ExitReason, Phase
 from supervisor import (
     EngineChanged,
     FoundElsewhere,
@@ -23,7 +23,7 @@ from supervisor import (
 )
 from supervisor.testing import Rule
 
-from .stories import CANCEL_GRACE, Story, Who, breaks
+from .stories import CANCEL_GRACE, POLICY, Story, Who, breaks
 
 FULL = RefusalReason.CLUSTER_LIMIT
 
@@ -244,3 +244,16 @@ def one_is_found_elsewhere_that_lives_here(story: Story, wrong: bool) -> None:
     if wrong:
         story.about(Started, late, 0.0)
     story.tell(FoundElsewhere, "ann", "late", "m")
+
+
+@breaks(Rule.EVIDENCE_AGREES)
+def one_is_to_begin_when_others_have_answered(story: Story, wrong: bool) -> None:
+    """Only in a cluster may that be later than the log can know."""
+    if not wrong:
+        join(story)
+    waiting = story.reserve("a", 1)
+    story.reserve("late", 2)
+    stages = story.clean()
+    until = 3.0 + POLICY.start_grace
+    holder = story.holder(waiting, Health.STARTING, since=3.0, until=until, phase=Phase.WAITING_TO_RUN)
+    story.refuse(attrs.evolve(holder, connections=0), stages=stages, reason=FULL, live=2)
