@@ -53,6 +53,11 @@ class ClusterStatistics:
         return self.standing == "up"
 
     @property
+    def state(self) -> str:
+        """How the engine stands, in one word: "up", "down", "unknown", or "warming"."""
+        return "warming" if self.is_up and self.warming else self.standing
+
+    @property
     def limits_may_be_exceeded(self) -> bool:
         """Is there no lease, and is everybody let in all the same?"""
         return self.kept and self.lease_left is None

@@ -40,6 +40,8 @@ def operations_app(operations: Operations, authorize: Authorize | None = None) -
         "users": seen.users,
         "user": seen.user,
         "refusals": seen.refusals,
+        "nodes": seen.nodes,
+        "where": seen.where,
         "dump": seen.dump,
     }
     act: dict[str, Handler] = {
@@ -110,10 +112,20 @@ class _Seen:
         return answer(found)
 
     async def user(self, request: Request) -> Response:
-        name = request.query_params.get("name")
-        if name is None:
-            raise Unable(400, "whose? Say ?name=NAME")
-        return answer(self._operations.user(name))
+        return answer(self._operations.user(_name(request)))
+
+    async def nodes(self, _: Request) -> Response:
+        return answer(await self._operations.nodes())
+
+    async def where(self, request: Request) -> Response:
+        return answer(await self._operations.where(_name(request)))
+
+
+def _name(request: Request) -> str:
+    name = request.query_params.get("name")
+    if name is None:
+        raise Unable(400, "whose? Say ?name=NAME")
+    return name
 
 
 class Cleanup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

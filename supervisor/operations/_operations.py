@@ -12,7 +12,7 @@ import attrs
 import trio
 
 from actors import ActorRef, Phase
-from supervisor import Explanation, Holder, Settings, Stage, Supervisor
+from supervisor import Backend, Explanation, Holder, Settings, Stage, Supervisor, SupervisorError
 from supervisor.alerts import Thresholds
 
 from . import _shapes
@@ -77,6 +77,7 @@ class Operations:
         supervisor, now = self.supervisor, trio.current_time()
         spec, limit, fitness = supervisor.spec, supervisor.limit, supervisor.fitness()
         at_limit, survey = supervisor.users_at_limit, self._monitor.survey
+        counts = supervisor.counts()
         return {
             "at": time.time(),
             "uptime": now - self._began,
@@ -84,12 +85,14 @@ class Operations:
             "version": _version(),
             "live": {"ok": not fitness.live, "problems": list(fitness.live)},
             "ready": {"ok": not fitness.ready, "problems": list(fitness.ready)},
+            "warnings": list(fitness.warnings),
             "probing": spec.probing,
             "limit": None if callable(limit) else limit,
             "process_limit": spec.process_limit,
             "sweep_period": spec.sweep_period,
             "lag": self._monitor.trends.lag(),
-            "counts": _shapes.counts(supervisor.counts()),
+            "counts": _shapes.counts(counts),
+            "cluster": None if counts.cluster is None else _shapes.cluster(counts.cluster),
             "rates": self._monitor.trends.rates(),
             "spawn": self._monitor.trends.spawns(),
             "survey": None if survey is None else _shapes.survey(survey, self._monitor.first_survey, now),
@@ -160,6 +163,43 @@ class Operations:
             here=supervisor.standing(name) is not None,
             own_limit=name in supervisor.own_limits,
         )
+
+    async def nodes(self) -> Json:
+        """The nodes of the cluster, how this one stands, and what went wrong if nobody could say.
+
+        Raises Unable: there is no cluster.
+        """
+        cluster, problem, members = self._cluster(), None, ()
+        try:
+            members = await cluster.nodes()
+        except SupervisorError as error:
+            problem = str(error)
+        stands = cluster.statistics()
+        return {
+            "cluster": None if stands is None else _shapes.cluster(stands),
+            "problem": problem,
+            "nodes": [_shapes.node(member) for member in members],
+        }
+
+    async def where(self, user: str) -> Json:
+        """Who holds the user's slots on which node. Those here are told also while nobody else can be asked.
+
+        Raises Unable: there is no cluster.
+        """
+        cluster, problem = self._cluster(), None
+        try:
+            holders = await cluster.holders(user)
+        except SupervisorError as error:
+            problem, holders = str(error), self.supervisor.holders(user)
+        stands = cluster.statistics()
+        me = "" if stands is None else stands.node
+        return _shapes.whereabouts(user, holders, me, trio.current_time(), problem=problem)
+
+    def _cluster(self) -> Backend:
+        cluster = self.supervisor.cluster
+        if cluster is None:
+            raise Unable(404, "this process is no node of a cluster: all that it knows lives here")
+        return cluster
 
     async def dump(self) -> Json:
         """All tasks and threads by their stacks."""

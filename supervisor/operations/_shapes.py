@@ -17,8 +17,10 @@ from supervisor import (
     BOUNDS,
     CleanedUp,
     CleanupReport,
+    ClusterStatistics,
     Condemned,
     Counts,
+    EngineChanged,
     Event,
     EventsLost,
     Explanation,
@@ -27,8 +29,13 @@ from supervisor import (
     GaveUp,
     Histogram,
     Holder,
+    LeaseLost,
     LimitChanged,
+    Node,
+    NodeJoined,
+    OwnersAsked,
     ReapStarted,
+    Reconciled,
     RecycleAdvised,
     Refused,
     SettingsChanged,
@@ -71,6 +78,7 @@ def manager(user: str, holder: Holder, now: float) -> Json:
         "where": holder.where,
         "stack": list(holder.stack),
         "cause": holder.cause,
+        "node": holder.node,
     }
 
 
@@ -99,6 +107,35 @@ def explanation(stands: Explanation, now: float, *, here: bool, own_limit: bool)
         "managers": [manager(stands.user, holder, now) for holder in stands.holders[:MOST_MANAGERS]],
         "condemned": [manager(stands.user, holder, now) for holder in stands.condemned[:MOST_MANAGERS]],
         "dry_run": report(stands.dry_run),
+    }
+
+
+def cluster(stands: ClusterStatistics) -> Json:
+    """How this node stands in its cluster."""
+    return attrs.asdict(stands) | {
+        "state": stands.state,
+        "lets_in": stands.lets_in,
+        "limits_may_be_exceeded": stands.limits_may_be_exceeded,
+    }
+
+
+def node(member: Node) -> Json:
+    """One node of the cluster, with how much lived there at its last beat."""
+    figures = {name: member.figures.get(name) for name in ("managers", "users", "zombies")}
+    return attrs.asdict(member) | {"figures": figures}
+
+
+def whereabouts(user: str, holders: Iterable[Holder], me: str, now: float, *, problem: str | None) -> Json:
+    """Who holds the user's slots on which node; if not all could be asked, why."""
+    those = [*holders]
+    return {
+        "user": user,
+        "problem": problem,
+        "total": len(those),
+        "managers": [
+            manager(user, holder, now) | {"node": holder.node or me, "here": not holder.node}
+            for holder in those[:MOST_MANAGERS]
+        ],
     }
 
 
@@ -220,13 +257,19 @@ _ACTS = (
     SweepHeld,
     SweeperFailed,
     RecycleAdvised,
+    NodeJoined,
+    LeaseLost,
+    EngineChanged,
+    Reconciled,
 )
 
 
 def is_act(event: Event) -> bool:
-    """Was something done about somebody? Of cleanups, those that found anybody."""
+    """Was something done about somebody? Of cleanups, also on other nodes, those that found anybody."""
     if isinstance(event, CleanedUp):
         return bool(event.report.reaped or event.report.failed)
+    if isinstance(event, OwnersAsked):
+        return bool(event.freed)
     return isinstance(event, _ACTS)
 
 
@@ -251,7 +294,8 @@ def line(event: Event | EventsLost, now: float) -> Json:
 
 def counts(numbers: Counts) -> Json:
     """All counts by their names."""
-    facts = {field.name: _count(getattr(numbers, field.name)) for field in attrs.fields(Counts)}
+    names = [field.name for field in attrs.fields(Counts) if field.name != "cluster"]
+    facts = {name: _count(getattr(numbers, name)) for name in names}
     return facts | {"average_managers_per_user": numbers.average_managers_per_user}
 
 

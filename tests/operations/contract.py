@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from supervisor import Counts
+from supervisor import ClusterStatistics, Counts
 
 ANY = object()
 """A plain value."""
@@ -48,6 +48,7 @@ MANAGER = plain(
     "phase_for",
     "where",
     "cause",
+    "node",
     stack=Each(ANY),
 )
 FINDING = plain("user", "key", "incarnation", "health", "evidence")
@@ -69,7 +70,9 @@ FIT = plain("ok", problems=Each(ANY))
 HISTOGRAM = plain("sum", "count", bounds=Each(ANY), counts=Each(ANY))
 STAGE_COUNTS = plain("runs", "reaped", "kept", "failed", "seconds")
 
-COUNTS = plain(*(field.name for field in attrs.fields(Counts)), "average_managers_per_user") | {
+_COUNTED = [field.name for field in attrs.fields(Counts) if field.name != "cluster"]
+
+COUNTS = plain(*_COUNTED, "average_managers_per_user") | {
     "refusals": Each(ANY),
     "ends": Each(ANY),
     "reaps": Each(ANY),
@@ -94,6 +97,22 @@ SURVEY = plain(
     fullest=Each(USER),
 )
 
+CLUSTER = plain(
+    *(field.name for field in attrs.fields(ClusterStatistics)), "state", "lets_in", "limits_may_be_exceeded"
+)
+
+NODE = plain(
+    "session",
+    "name",
+    "address",
+    "lease",
+    "expires_in",
+    "is_me",
+    figures=plain("managers", "users", "zombies"),
+)
+NODES = {"cluster": CLUSTER, "problem": ANY, "nodes": Each(NODE)}
+WHERE = plain("user", "problem", "total", managers=Each(MANAGER | {"here": ANY}))
+
 OVERVIEW = plain(
     "at",
     "access",
@@ -106,6 +125,8 @@ OVERVIEW = plain(
     "sweep_period",
     live=FIT,
     ready=FIT,
+    warnings=Each(ANY),
+    cluster=Maybe(CLUSTER),
     lag=plain("now", "worst"),
     counts=COUNTS,
     rates=plain(
