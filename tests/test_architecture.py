@@ -201,6 +201,7 @@ ORDER = {
         "_tables",
         "_reports",
         "_managers",
+        "_nodes",
         "_feed",
         "_stacks",
         "_headline",

@@ -112,6 +112,7 @@ def check_events(
     spec: SupervisorSpec | None = None,
     limit: int | None = None,
     over: bool = True,
+    clustered: bool = False,
     slack: float = SLACK,
 ) -> tuple[Violation, ...]:
     """Every promise that the log shows broken, in the words of the promise; empty: all were kept.
@@ -121,12 +122,13 @@ def check_events(
 
     `spec` and `limit` are those that the supervisor was opened with; limit None: a function gives
     it, now or later, and only the events know it. `over`: the log reaches the end of the
-    supervisor's block, so nothing may be left. `slack`, in seconds, is how late anything may be
+    supervisor's block, so nothing may be left. `clustered`: it was a node of a cluster, where others
+    too say how long an admission takes; a log that has it join shows that by itself. `slack`, in seconds, is how late anything may be
     without a stall that was told: take 0.5 on a real clock, where shorter stalls are not told.
 
     A log that has lost events, or that begins in the middle, is judged as far as it goes.
     """
-    judge = Judge(spec=spec, limit=limit, slack=slack)
+    judge = Judge(spec=spec, limit=limit, slack=slack, clustered=clustered)
     for event in log:
         judge.feed(event)
     return judge.finish(over=over)
@@ -145,8 +147,10 @@ class Judge:
         limit: int | None = None,
         slack: float = SLACK,
         fresh: bool = False,
+        clustered: bool = False,
     ) -> None:
         self._books = Books(spec or SupervisorSpec(), limit, limit is not None, slack)
+        self._books.leases.clustered = clustered
         if fresh:
             self._books.blind = False
 

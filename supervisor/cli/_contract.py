@@ -53,6 +53,7 @@ class Manager(TypedDict):
     where: str
     stack: list[str]
     cause: str
+    node: str
 
 
 class Holder(Manager):
@@ -210,6 +211,32 @@ class Spawn(TypedDict):
     p99: float | None
 
 
+class Cluster(TypedDict):
+    """How the node that was asked stands in its cluster."""
+
+    node: str
+    address: str
+    engine: str
+    state: str
+    standing: str
+    standing_for: float
+    why: str
+    lease: float
+    lease_left: float | None
+    no_lease: str
+    kept: bool
+    lets_in: bool
+    limits_may_be_exceeded: bool
+    warming: float
+    nodes: int
+    slots: int
+    calls: int
+    failures: int
+    connects: int
+    gaps: int
+    round_trip: float | None
+
+
 class Overview(TypedDict):
     """All that the top of a page, or of a terminal, tells."""
 
@@ -219,6 +246,8 @@ class Overview(TypedDict):
     version: str
     live: Fitness
     ready: Fitness
+    warnings: list[str]
+    cluster: Cluster | None
     probing: bool
     limit: int | None
     process_limit: int | None
@@ -230,6 +259,42 @@ class Overview(TypedDict):
     survey: Survey | None
     at_limit: AtLimit
     alerts: list[Alert]
+
+
+class Located(Manager):
+    """One manager, on whatever node it lives."""
+
+    here: bool
+
+
+class Whereabouts(TypedDict):
+    """One user's managers on all nodes; with a problem, only those of the node that was asked."""
+
+    user: str
+    problem: str | None
+    total: int
+    managers: list[Located]
+
+
+class Node(TypedDict):
+    """One node that is alive, and how much lived there at its last beat."""
+
+    session: str
+    name: str
+    address: str
+    lease: float
+    expires_in: float
+    figures: dict[str, int | None]
+    is_me: bool
+
+
+class Nodes(TypedDict):
+    """All nodes; with a problem, none."""
+
+    cluster: Cluster | None
+    problem: str | None
+    nodes: list[Node]
+    counted: dict[str, int]
 
 
 class Ended(TypedDict):

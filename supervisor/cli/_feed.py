@@ -62,10 +62,14 @@ def _refusal(refusal: Refusal) -> RenderableType:
 
 
 def _holders(holders: Iterable[Holder]) -> RenderableType:
-    rows = table("  holder", "verdict", ">age", "evidence")
-    for one in holders:
+    """In a cluster also on which node, where it is another one."""
+    those = [*holders]
+    elsewhere = any(one["node"] for one in those)
+    rows = table("  holder", *(["on"] if elsewhere else []), "verdict", ">age", "evidence")
+    for one in those:
         rows.add_row(
             text(f"  {one['key']}#{one['incarnation']}"),
+            *([text(one["node"] or "here")] if elsewhere else []),
             health(one["health"]),
             text(duration(one["age"])),
             text(one["evidence"]),

@@ -8,6 +8,7 @@ from datetime import datetime
 from rich.text import Text
 
 from ._contract import Fitness, Overview, Survey
+from ._nodes import cluster_line
 from ._tables import BAD, FAINT, GOOD, HEAD, STYLES, line, text
 from ._words import counted, duration
 
@@ -29,6 +30,7 @@ def headline(overview: Overview, *, at: datetime, address: str, problem: str, wi
         _numbers(overview),
         _speed(overview),
         _rates(overview["rates"]),
+        *([] if overview["cluster"] is None else [cluster_line(overview["cluster"])]),
         *_verdicts(overview["survey"], width),
     ]
     for each in lines:
@@ -50,6 +52,8 @@ def _identity(overview: Overview, at: datetime, address: str, width: int) -> Tex
 
 def _fitness(overview: Overview) -> Text:
     said = line(_fit("live", overview["live"]), "   ", _fit("ready", overview["ready"]))
+    for warning in overview["warnings"]:
+        said = line(said, "   ", (warning, "yellow"))
     return said if overview["probing"] else line(said, "   ", ("probing is off", "yellow"))
 
 

@@ -7,10 +7,11 @@ import argparse
 from rich.console import RenderableType
 
 from ._client import Client, connected, surveyed
-from ._contract import Json, Manager, Standing, Survey, User, Users
+from ._contract import Json, Manager, Nodes, Standing, Survey, User, Users, Whereabouts
 from ._failure import DONE, REFUSED, CommandFailed
 from ._feed import alerts_view, refusals_view
 from ._managers import explained_view, managers_view, stuck_view, users_view
+from ._nodes import nodes_view, where_view
 from ._screen import show
 from ._stacks import dump_view
 
@@ -39,6 +40,24 @@ def explain(options: argparse.Namespace) -> int:
         standing = _here(client.get("user", name=options.user))
     show(standing, explained_view, as_json=options.json)
     return DONE
+
+
+def nodes(options: argparse.Namespace) -> int:
+    """The nodes of the cluster, as the one that is asked knows them."""
+    with connected(options.where) as client:
+        facts: Nodes = client.get("nodes")
+    show(facts, nodes_view, as_json=options.json)
+    return DONE if facts["problem"] is None else REFUSED
+
+
+def where(options: argparse.Namespace) -> int:
+    """On which node each manager of a user lives, and the verdict on it."""
+    with connected(options.where) as client:
+        found: Whereabouts = client.get("where", name=options.user)
+    if not found["managers"] and found["problem"] is None:
+        raise CommandFailed(f"nothing of {options.user} is on any node", status=REFUSED)
+    show(found, where_view, as_json=options.json)
+    return DONE if found["problem"] is None else REFUSED
 
 
 def refusals(options: argparse.Namespace) -> int:

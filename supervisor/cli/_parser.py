@@ -37,7 +37,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     )
     _add_where(whole, first=True)
     commands = whole.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for add in (_looking, _standing, _acting, _switching, _happening, _alone, _check):
+    for add in (_looking, _standing, _clustered, _acting, _switching, _happening, _alone, _check):
         add(commands)
     return whole
 
@@ -86,6 +86,13 @@ def _standing(commands: Commands) -> None:
     _count(_add(commands, "refusals", about, "_looking:refusals"), "--last", 10, "so many (default 10)")
     _add(commands, "alerts", "what a person should look at", "_looking:alerts")
     _add(commands, "dump", "where every task and thread is, equal stacks together", "_looking:dump")
+
+
+def _clustered(commands: Commands) -> None:
+    about = "the nodes of the cluster, their leases, and how its engine stands; by any one of them"
+    _add(commands, "nodes", about, "_looking:nodes")
+    about = "on which nodes a user's managers live, with the verdict on each"
+    _add(commands, "where", about, "_looking:where").add_argument("user", metavar="USER")
 
 
 def _acting(commands: Commands) -> None:

@@ -33,6 +33,8 @@ class Header:
     """Trio's clock when it began,"""
     wall: datetime
     """and the time of that moment, in UTC."""
+    clustered: bool = False
+    """It was a node of a cluster."""
 
     def wall_time(self, at: float) -> datetime:
         """When that was, in UTC; a wall clock that was set meanwhile is not followed."""

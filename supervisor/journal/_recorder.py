@@ -116,7 +116,8 @@ class JournalWriter:
         if supervisor.snapshot().users:
             raise RuntimeError(f"{supervisor} has let somebody in: record it first thing in its block")
         limit = None if callable(supervisor.limit) else supervisor.limit
-        header = Header(supervisor.spec, limit, trio.current_time(), datetime.now(UTC))
+        clustered = supervisor.cluster is not None
+        header = Header(supervisor.spec, limit, trio.current_time(), datetime.now(UTC), clustered)
         self._recording = _Recording(supervisor, header, supervisor.events(capacity=self._capacity))
         self._begun.set()
 

@@ -65,7 +65,14 @@ def summed_up(
         refused=_by(lambda event: event.refusal.reason.value, _of(Refused, events)),
         reaped=_by(lambda event: event.reason.value, _of(ReapStarted, events)),
         condemned=len(_of(Condemned, events)),
-        violations=check_events(told, spec=header.spec, limit=header.limit, over=ended, slack=SLACK),
+        violations=check_events(
+            told,
+            spec=header.spec,
+            limit=header.limit,
+            over=ended,
+            clustered=header.clustered,
+            slack=SLACK,
+        ),
     )
 
 

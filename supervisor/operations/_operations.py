@@ -174,12 +174,7 @@ class Operations:
             members = await cluster.nodes()
         except SupervisorError as error:
             problem = str(error)
-        stands = cluster.statistics()
-        return {
-            "cluster": None if stands is None else _shapes.cluster(stands),
-            "problem": problem,
-            "nodes": [_shapes.node(member) for member in members],
-        }
+        return _shapes.nodes(members, self.supervisor.counts(), problem=problem)
 
     async def where(self, user: str) -> Json:
         """Who holds the user's slots on which node. Those here are told also while nobody else can be asked.

@@ -119,6 +119,32 @@ def cluster(stands: ClusterStatistics) -> Json:
     }
 
 
+CLUSTER_COUNTS = (
+    "leases_begun",
+    "leases_lost",
+    "warmings",
+    "engine_changes",
+    "owners_asked",
+    "owners_silent",
+    "slots_freed_elsewhere",
+    "orphans_dropped",
+    "slots_added",
+    "slots_lost",
+    "found_elsewhere",
+    "not_admitted",
+)
+
+
+def nodes(members: Iterable[Node], numbers: Counts, *, problem: str | None) -> Json:
+    """All nodes, how this one stands, and what it has counted of the cluster so far."""
+    return {
+        "cluster": None if numbers.cluster is None else cluster(numbers.cluster),
+        "problem": problem,
+        "nodes": [node(member) for member in members],
+        "counted": {name: getattr(numbers, name) for name in CLUSTER_COUNTS},
+    }
+
+
 def node(member: Node) -> Json:
     """One node of the cluster, with how much lived there at its last beat."""
     figures = {name: member.figures.get(name) for name in ("managers", "users", "zombies")}

@@ -45,21 +45,22 @@ class Server:
     socket: str
     console: str
 
-    def spawn(self, user: str, key: str, kind: str = "healthy") -> bool | str:
+    def spawn(self, user: str, key: str, kind: str = "healthy", *, node: int = 0) -> bool | str:
         """Obtain a manager; gives whether it was made, or why it was refused."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps([user, key, kind]) + "\n")
+        self.process.stdin.write(json.dumps([user, key, kind, node]) + "\n")
         self.process.stdin.flush()
         answer: bool | str = json.loads(self.process.stdout.readline())
         return answer
 
 
 @contextmanager
-def open_server(folder: Path, *, users: int = 3) -> Generator[Server]:
+def open_server(folder: Path, *, users: int = 3, nodes: int = 0) -> Generator[Server]:
     """It listens once the block begins, and is gone when it has ended."""
     socket = str(folder / "trouper.sock")
-    words = [sys.executable, "-W", "error", "-m", "tests.cli.server", socket, "--users", str(users)]
+    options = ["--users", str(users), "--nodes", str(nodes)]
+    words = [sys.executable, "-W", "error", "-m", "tests.cli.server", socket, *options]
     pipe = subprocess.PIPE
     with subprocess.Popen(words, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None

@@ -3,6 +3,9 @@
 A line on standard input, `["user", "key", "kind"]` as JSON, has it obtain a manager of that kind for
 that user; it answers with a line: true (made), false (found), or why it was refused. It listens on the
 socket, and on a port of its own as a console with a token. It ends with its standard input.
+
+With `--nodes 3` it is the first of three nodes of a cluster, all of them in here, and the engine too; a
+fourth item of a line says which node obtains the manager.
 """
 
 from __future__ import annotations
@@ -10,8 +13,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeAlias, cast
 
@@ -22,8 +25,10 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from supervisor import ChildSpec, HealthPolicy, SpawnRefused, Supervisor, SupervisorSpec, open_supervisor
+from supervisor.cluster import ClusterSpec, open_cluster
 from supervisor.operations import Operations, bearer, open_control, operations_app
 from supervisor.testing import Healthy, Shielded, WedgedForever, Work
+from tests.cluster.simulated import open_simulated_engine
 
 LIMIT = 20
 TOKEN = "a token for tests only"  # noqa: S105  # it opens nothing else
@@ -38,10 +43,14 @@ ALERT_WINDOW = 0.5
 Kinds: TypeAlias = Mapping[str, Callable[[], Healthy]]
 
 
-async def main(socket: str, port: int, users: int) -> None:
+# Of the nodes, in seconds.
+LEASE = 2.0
+
+
+async def main(socket: str, port: int, users: int, nodes: int) -> None:
     """Serve until standard input ends. Nobody is cleaned up but by those who ask for it."""
-    spec = SupervisorSpec(sweep_period=1000.0, high_water=2.0, dead_man=5.0)
-    async with open_supervisor(LIMIT, spec=spec) as supervisor, trio.open_nursery() as nursery:
+    async with _supervisors(nodes) as supervisors, trio.open_nursery() as nursery:
+        supervisor = supervisors[0]
         operations = Operations(supervisor, alert_window=ALERT_WINDOW)
         async with open_control(operations, socket):
             urls = await nursery.start(_console(operations, port))
@@ -49,8 +58,28 @@ async def main(socket: str, port: int, users: int) -> None:
                 for number in range(users):
                     await _obtain(supervisor, kinds, f"user-{number}", "tab", "healthy")
                 _say(f"{urls[0]}/console")
-                await _obey(supervisor, kinds)
+                await _obey(supervisors, kinds)
         nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _supervisors(nodes: int) -> AsyncGenerator[list[Supervisor]]:
+    """One that is alone; or so many nodes, as soon as they may admit somebody."""
+    spec = SupervisorSpec(sweep_period=1000.0, high_water=2.0, dead_man=5.0)
+    async with AsyncExitStack() as stack:
+        if not nodes:
+            yield [await stack.enter_async_context(open_supervisor(LIMIT, spec=spec))]
+            return
+        engine = await stack.enter_async_context(open_simulated_engine())
+        supervisors: list[Supervisor] = []
+        for number in range(1, nodes + 1):
+            said = ClusterSpec(name=f"chat-{number}", address=f"10.0.0.{number}:8000", lease=LEASE)
+            cluster = await stack.enter_async_context(open_cluster(engine.wire(), said))
+            supervisors.append(
+                await stack.enter_async_context(open_supervisor(LIMIT, spec=spec, cluster=cluster))
+            )
+        await trio.sleep(LEASE)
+        yield supervisors
 
 
 @contextmanager
@@ -72,10 +101,11 @@ def _console(operations: Operations, port: int) -> Callable[..., Awaitable[None]
     return partial(cast("Any", hypercorn.trio).serve, app, config, mode="asgi")
 
 
-async def _obey(supervisor: Supervisor, kinds: Kinds) -> None:
+async def _obey(supervisors: list[Supervisor], kinds: Kinds) -> None:
     while line := await trio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True):
+        user, key, kind, *node = json.loads(line)
         try:
-            answer: bool | str = await _obtain(supervisor, kinds, *json.loads(line))
+            answer: bool | str = await _obtain(supervisors[node[0] if node else 0], kinds, user, key, kind)
         except SpawnRefused as refused:
             answer = refused.refusal.sentence
         _say(json.dumps(answer))
@@ -99,5 +129,6 @@ if __name__ == "__main__":
     parser.add_argument("socket")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--users", type=int, default=3)
+    parser.add_argument("--nodes", type=int, default=0)
     options = parser.parse_args()
-    trio.run(main, options.socket, options.port, options.users)
+    trio.run(main, options.socket, options.port, options.users, options.nodes)

@@ -6,10 +6,14 @@ from typing import Any
 
 from supervisor.cli._contract import (
     Alert,
+    Cluster,
     Finding,
     Holder,
     Line,
+    Located,
     Manager,
+    Node,
+    Nodes,
     Overview,
     Refusal,
     Report,
@@ -17,6 +21,7 @@ from supervisor.cli._contract import (
     Standing,
     Survey,
     User,
+    Whereabouts,
 )
 
 WHERE = "/srv/chat/session.py:41 in Session.flush"
@@ -43,6 +48,7 @@ def manager(key: str = "tab", health: str = "healthy", **others: Any) -> Manager
         "where": "",
         "stack": [],
         "cause": "",
+        "node": "",
     }
     return {**plain, **others}  # type: ignore[typeddict-item]
 
@@ -169,6 +175,8 @@ def overview(**others: Any) -> Overview:
         "version": "0.1.0",
         "live": fit,
         "ready": fit,
+        "warnings": [],
+        "cluster": None,
         "probing": True,
         "limit": 20,
         "process_limit": None,
@@ -191,5 +199,93 @@ def overview(**others: Any) -> Overview:
         "survey": survey(),
         "at_limit": {"total": 0, "users": []},
         "alerts": [],
+    }
+    return {**plain, **others}  # type: ignore[typeddict-item]
+
+
+def cluster(**others: Any) -> Cluster:
+    """A node among three that is well."""
+    plain: Cluster = {
+        "node": "chat-1",
+        "address": "10.0.0.1:8000",
+        "engine": "redis://engine:6379",
+        "state": "up",
+        "standing": "up",
+        "standing_for": 8000.0,
+        "why": "",
+        "lease": 15.0,
+        "lease_left": 12.5,
+        "no_lease": "",
+        "kept": False,
+        "lets_in": True,
+        "limits_may_be_exceeded": False,
+        "warming": 0.0,
+        "nodes": 3,
+        "slots": 2020,
+        "calls": 9000,
+        "failures": 0,
+        "connects": 1,
+        "gaps": 0,
+        "round_trip": 0.0004,
+    }
+    return {**plain, **others}  # type: ignore[typeddict-item]
+
+
+AWAY: dict[str, Any] = {
+    "state": "down",
+    "standing": "down",
+    "standing_for": 21.0,
+    "lease_left": None,
+    "no_lease": "its last one is over: the connection was cut",
+    "nodes": 0,
+    "slots": 0,
+    "lets_in": False,
+    "failures": 42,
+}
+"""How a node stands whose engine is away."""
+
+
+def node(name: str = "chat-1", **others: Any) -> Node:
+    plain: Node = {
+        "session": f"{name}-4f",
+        "name": name,
+        "address": "10.0.0.1:8000",
+        "lease": 15.0,
+        "expires_in": 13.5,
+        "figures": {"managers": 2020, "users": 2001, "zombies": 0},
+        "is_me": False,
+    }
+    return {**plain, **others}  # type: ignore[typeddict-item]
+
+
+def nodes(*those: Node, **others: Any) -> Nodes:
+    names = (
+        ("leases_begun", 1),
+        ("leases_lost", 0),
+        ("warmings", 0),
+        ("engine_changes", 0),
+        ("owners_asked", 6),
+        ("owners_silent", 0),
+        ("slots_freed_elsewhere", 5),
+        ("orphans_dropped", 1),
+        ("slots_added", 2),
+        ("slots_lost", 0),
+        ("found_elsewhere", 3),
+        ("not_admitted", 0),
+    )
+    plain: Nodes = {"cluster": cluster(), "problem": None, "nodes": [*those], "counted": dict(names)}
+    return {**plain, **others}  # type: ignore[typeddict-item]
+
+
+def located(key: str = "tab", on: str = "chat-1", health: str = "healthy", **others: Any) -> Located:
+    return {**manager(key, health), "node": on, "here": on == "chat-1", **others}  # type: ignore[typeddict-item]
+
+
+def whereabouts(*managers: Located, **others: Any) -> Whereabouts:
+    plain: Whereabouts = {
+        "user": "ann",
+        "problem": None,
+        "total": len(managers),
+        "managers": [*managers],
     }
     return {**plain, **others}  # type: ignore[typeddict-item]

@@ -11,7 +11,7 @@ from supervisor.cli._frame import Seen, frame, shares
 from supervisor.cli._headline import headline
 
 from .kit import HARMLESS, HOSTILE, drawn
-from .specimens import WHERE, alert, event, manager, overview, refusal, stuck, survey, user
+from .specimens import AWAY, WHERE, alert, cluster, event, manager, overview, refusal, stuck, survey, user
 
 NOON = datetime(2026, 1, 2, 12, 0, 0)
 TROUBLE = overview(
@@ -75,6 +75,17 @@ def test_what_is_not_well_is_said() -> None:
     told = lines(seen(overview(live=unfit, probing=False, survey=None)))
     assert told[1] == "not live: the sweeper is dead, shutting down   ready   probing is off"
     assert told[5] == "nobody has been looked at yet"
+
+
+def test_of_a_node_it_is_told_how_it_stands_in_its_cluster() -> None:
+    told = lines(seen(overview(cluster=cluster())))
+    assert told[5] == "chat-1   engine up (0.4 ms)   lease 12 s left   3 nodes   2,020 slots counted"
+    warning = "no lease in the cluster (its engine is down): limits may be exceeded"
+    kept = cluster(**AWAY | {"kept": True, "limits_may_be_exceeded": True})
+    told = lines(seen(overview(cluster=kept, warnings=[warning])), width=100)
+    assert told[1] == f"live   ready   {warning}"
+    assert told[5] == "chat-1   engine down for 21 s   no lease: limits may be exceeded"
+    assert "engine" not in "".join(lines(seen(overview())))
 
 
 def test_an_old_survey_says_so() -> None:

@@ -7,20 +7,26 @@ from datetime import datetime
 import pytest
 from rich.console import RenderableType
 
-from supervisor.cli._contract import Dump, Ended, Users
+from supervisor.cli._contract import Dump, Ended, Holder, Users
 from supervisor.cli._feed import alerts_view, events_view, refusals_view
+from supervisor.cli._nodes import nodes_view, where_view
 from supervisor.cli._managers import explained_view, managers_view, stuck_groups, stuck_view, users_view
 from supervisor.cli._reports import report_view, stage_line, stopped_view, summed
 from supervisor.cli._stacks import dump_view
 
 from .kit import HARMLESS, HOSTILE, drawn
 from .specimens import (
+    AWAY,
     STACK,
     WHERE,
     alert,
+    cluster,
     event,
     finding,
+    located,
     manager,
+    node,
+    nodes,
     refusal,
     report,
     stage,
@@ -28,6 +34,7 @@ from .specimens import (
     stuck,
     survey,
     user,
+    whereabouts,
 )
 
 NOON = datetime(2026, 1, 2, 12, 0, 0)
@@ -213,6 +220,64 @@ def test_of_a_dump_equal_stacks_are_told_once_and_what_is_below_stands_to_the_ri
     assert thread.splitlines() == ["thread MainThread", "    main.py:1 in main"]
 
 
+def test_in_a_cluster_a_refusal_says_on_which_node_each_holder_lives() -> None:
+    here: Holder = {**manager("tab-0"), "kept": []}
+    told = drawn(refusals_view([refusal(holders=[here, {**here, "key": "tab-1", "node": "chat-2"}])]))
+    head, first, second = told.splitlines()[-3:]
+    assert head.split() == ["holder", "on", "verdict", "age", "evidence"]
+    assert first.split()[:3] == ["tab-0#7", "here", "healthy"]
+    assert second.split()[:3] == ["tab-1#7", "chat-2", "healthy"]
+
+
+def test_nodes_are_a_line_each_with_lease_and_figures() -> None:
+    unknown = node("chat-3", address="", figures=dict.fromkeys(("managers", "users", "zombies")))
+    sick = node("chat-2", expires_in=3.2, figures={"managers": 5, "users": 2, "zombies": 1})
+    told = drawn(nodes_view(nodes(node(is_me=True), sick, unknown)))
+    stands, members, counted = told.split("\n\n")
+    assert stands.splitlines() == [
+        "chat-1   engine up (0.4 ms)   lease 12 s left   3 nodes   2,020 slots counted",
+        "engine at redis://engine:6379   9,000 calls, 0 failed, 1 connection, 0 gaps",
+    ]
+    head, first, second, third = members.splitlines()
+    assert head.split() == ["node", "lease", "left", "managers", "users", "condemned", "address"]
+    assert first.split("  ")[0] == "chat-1 (this one)"
+    assert first.split()[3:] == ["13", "s", "of", "15", "s", "2,020", "2,001", "0", "10.0.0.1:8000"]
+    assert second.split() == ["chat-2", "3.2", "s", "of", "15", "s", "5", "2", "1", "10.0.0.1:8000"]
+    assert third.split()[6:] == ["-", "-", "-", "-"]
+    assert counted.replace("\n", " ") == (
+        "since it began: 0 leases lost, 1 orphan dropped, 2 slots added, 0 lost; 6 owners asked, 0 silent"
+    )
+
+
+def test_an_engine_that_is_away_is_told_with_the_reason_and_what_follows_from_it() -> None:
+    problem = "the engine at redis://engine:6379 cannot be asked: the connection was cut"
+    told = drawn(nodes_view(nodes(cluster=cluster(**AWAY), problem=problem)))
+    assert told.startswith("chat-1   engine down for 21 s   no lease: nobody is let in\n")
+    assert "no lease: its last one is over: the connection was cut" in told
+    assert problem in told
+    kept = cluster(**AWAY | {"kept": True, "limits_may_be_exceeded": True})
+    assert "no lease: limits may be exceeded" in drawn(nodes_view(nodes(cluster=kept)))
+    warming = cluster(state="warming", warming=9.2)
+    assert "engine warming, nobody is let in for 9.2 s" in drawn(nodes_view(nodes(cluster=warming)))
+
+
+def test_where_a_user_lives_is_a_line_for_each_manager_with_its_node() -> None:
+    silent = located("old", "chat-3", "unknown", incarnation=0, age=0.0, evidence="chat-3 does not answer")
+    found = whereabouts(silent, located("phone", "chat-2", connections=2), located("tab"))
+    head, _, columns, first, second, third = drawn(where_view(found)).splitlines()
+    assert head == "ann: 3 managers on 3 nodes"
+    assert columns.split() == ["node", "key", "verdict", "age", "conn", "evidence"]
+    assert first.split()[:6] == ["chat-1", "tab#7", "healthy", "12", "s", "-"]
+    assert second.split()[:6] == ["chat-2", "phone#7", "healthy", "12", "s", "2"]
+    assert third.split()[:6] == ["chat-3", "old", "unknown", "-", "-", "chat-3"]
+
+
+def test_where_not_all_nodes_could_be_asked_it_is_said() -> None:
+    told = drawn(where_view(whereabouts(located(), problem="the engine is away", total=600)))
+    assert told.startswith("ann: 600 managers on 1 node\nonly those of this node: the engine is away\n")
+    assert told.endswith("and 599 more")
+
+
 def everything(name: str) -> list[RenderableType]:
     """Every view, with that name wherever a user, or a program, may have chosen one."""
     one = stuck(name, user=name, evidence=name, where=name, stack=[name], cause=name)
@@ -238,17 +303,25 @@ def everything(name: str) -> list[RenderableType]:
         alerts_view([alert(name, summary=name)]),
         refusals_view([refusal(name, user=name, sentence=name, holders=[{**one, "kept": [name]}])]),
         dump_view(dump),
+        nodes_view(
+            nodes(
+                node(name, address=name),
+                cluster=cluster(**AWAY | {"node": name, "engine": name, "no_lease": name}),
+                problem=name,
+            )
+        ),
+        where_view(whereabouts(located(name, name, name, evidence=name), user=name, problem=name)),
     ]
 
 
-@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("number", range(12))
 def test_no_name_steers_a_terminal_or_is_taken_for_markup(number: int) -> None:
     told = drawn(everything(HOSTILE)[number], width=1000)
     assert HARMLESS in told
     assert [c for c in told if not c.isprintable() and c != "\n"] == []
 
 
-@pytest.mark.parametrize("number", range(10))
+@pytest.mark.parametrize("number", range(12))
 @pytest.mark.parametrize("width", [20, 80])
 def test_however_long_a_name_no_line_is_wider_than_the_terminal(number: int, width: int) -> None:
     told = drawn(everything("long" * 100 + " 漢字")[number], width=width)

@@ -75,7 +75,7 @@ async def test_whatever_happens_no_promise_is_broken_and_each_count_equals_its_r
         await trio.sleep(LEASE)
         for node, counts, start in zip(world.nodes, before, began, strict=True):
             log = node.log.all
-            assert check_events(log, spec=node.supervisor.spec, limit=3, over=False) == ()
+            assert check_events(log, spec=node.supervisor.spec, limit=3, over=False, clustered=True) == ()
             assert grown(counts, node.supervisor.counts()) == recounted(log[start:])
 
 
@@ -87,7 +87,11 @@ async def judged(script: list[Action], limit: int, seed: int, policy: OnLeaseLos
                 await _perform(world, action, nursery, [])
             await world.heal()
         logs = [(node.log.all, node.supervisor.spec) for node in world.nodes]
-        return [bad for log, spec in logs for bad in check_events(log, spec=spec, limit=limit, over=False)]
+        return [
+            bad
+            for log, spec in logs
+            for bad in check_events(log, spec=spec, limit=limit, over=False, clustered=True)
+        ]
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

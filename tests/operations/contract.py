@@ -110,7 +110,21 @@ NODE = plain(
     "is_me",
     figures=plain("managers", "users", "zombies"),
 )
-NODES = {"cluster": CLUSTER, "problem": ANY, "nodes": Each(NODE)}
+CLUSTER_COUNTS = plain(
+    "leases_begun",
+    "leases_lost",
+    "warmings",
+    "engine_changes",
+    "owners_asked",
+    "owners_silent",
+    "slots_freed_elsewhere",
+    "orphans_dropped",
+    "slots_added",
+    "slots_lost",
+    "found_elsewhere",
+    "not_admitted",
+)
+NODES = {"cluster": CLUSTER, "problem": ANY, "nodes": Each(NODE), "counted": CLUSTER_COUNTS}
 WHERE = plain("user", "problem", "total", managers=Each(MANAGER | {"here": ANY}))
 
 OVERVIEW = plain(

@@ -65,12 +65,19 @@ def test_what_is_written_is_what_is_read(kind: type[Any], data: st.DataObject) -
     assert line_of(read) == line
 
 
-@given(SPECS, st.none() | st.integers(min_value=0), st.floats(allow_nan=False), st.datetimes())
+@given(SPECS, st.none() | st.integers(min_value=0), st.floats(allow_nan=False), st.datetimes(), st.booleans())
 def test_a_header_is_read_as_it_was_written(
-    spec: Any, limit: int | None, clock: float, when: datetime
+    spec: Any, limit: int | None, clock: float, when: datetime, clustered: bool
 ) -> None:
-    header = Header(spec, limit, clock, when.replace(tzinfo=UTC))
+    header = Header(spec, limit, clock, when.replace(tzinfo=UTC), clustered)
     assert header_of(header_line(header)) == header
+
+
+def test_a_header_of_a_journal_from_before_there_were_clusters_is_read() -> None:
+    header = Header(SupervisorSpec(), 2, 100.0, datetime(2030, 1, 1, tzinfo=UTC))
+    said = json.loads(header_line(header))
+    del said["clustered"]
+    assert header_of(json.dumps(said).encode()) == header
 
 
 def test_the_header_tells_the_times() -> None:
