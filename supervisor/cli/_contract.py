@@ -104,6 +104,7 @@ class Standing(TypedDict):
 
     user: str
     here: bool
+    clustered: bool
     limit: int
     own_limit: bool
     held: int

@@ -136,6 +136,8 @@ def _headline(standing: Standing) -> Text:
 
 def _prospect(standing: Standing) -> Text:
     would_go = standing["dry_run"]["reaped"]
+    if standing["clustered"]:
+        return text("That is this node's part of it: `where` has all nodes, which decide together.", FAINT)
     if not standing["would_admit"]:
         return text(
             "One more would be refused: no evidence speaks against those who hold the slots.", "yellow"

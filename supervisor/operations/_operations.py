@@ -162,6 +162,7 @@ class Operations:
             trio.current_time(),
             here=supervisor.standing(name) is not None,
             own_limit=name in supervisor.own_limits,
+            clustered=supervisor.cluster is not None,
         )
 
     async def nodes(self) -> Json:

@@ -93,11 +93,14 @@ def user(standing: Standing) -> Json:
     }
 
 
-def explanation(stands: Explanation, now: float, *, here: bool, own_limit: bool) -> Json:
-    """How one user stands, and what an admission would do now."""
+def explanation(
+    stands: Explanation, now: float, *, here: bool, own_limit: bool, clustered: bool = False
+) -> Json:
+    """How one user stands, and what an admission would do now; in a cluster, as far as this node goes."""
     return {
         "user": stands.user,
         "here": here,
+        "clustered": clustered,
         "limit": stands.limit,
         "own_limit": own_limit,
         "held": stands.slots_held,

@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, TypeAlias, cast
 
@@ -25,10 +25,9 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from supervisor import ChildSpec, HealthPolicy, SpawnRefused, Supervisor, SupervisorSpec, open_supervisor
-from supervisor.cluster import ClusterSpec, open_cluster
 from supervisor.operations import Operations, bearer, open_control, operations_app
 from supervisor.testing import Healthy, Shielded, WedgedForever, Work
-from tests.cluster.simulated import open_simulated_engine
+from tests.cluster.live import open_nodes
 
 LIMIT = 20
 TOKEN = "a token for tests only"  # noqa: S105  # it opens nothing else
@@ -42,9 +41,6 @@ ALERT_WINDOW = 0.5
 
 Kinds: TypeAlias = Mapping[str, Callable[[], Healthy]]
 
-
-# Of the nodes, in seconds.
-LEASE = 2.0
 
 
 async def main(socket: str, port: int, users: int, nodes: int) -> None:
@@ -66,20 +62,12 @@ async def main(socket: str, port: int, users: int, nodes: int) -> None:
 async def _supervisors(nodes: int) -> AsyncGenerator[list[Supervisor]]:
     """One that is alone; or so many nodes, as soon as they may admit somebody."""
     spec = SupervisorSpec(sweep_period=1000.0, high_water=2.0, dead_man=5.0)
-    async with AsyncExitStack() as stack:
-        if not nodes:
-            yield [await stack.enter_async_context(open_supervisor(LIMIT, spec=spec))]
-            return
-        engine = await stack.enter_async_context(open_simulated_engine())
-        supervisors: list[Supervisor] = []
-        for number in range(1, nodes + 1):
-            said = ClusterSpec(name=f"chat-{number}", address=f"10.0.0.{number}:8000", lease=LEASE)
-            cluster = await stack.enter_async_context(open_cluster(engine.wire(), said))
-            supervisors.append(
-                await stack.enter_async_context(open_supervisor(LIMIT, spec=spec, cluster=cluster))
-            )
-        await trio.sleep(LEASE)
-        yield supervisors
+    if nodes:
+        async with open_nodes(nodes, LIMIT, spec) as opened:
+            yield opened.supervisors
+    else:
+        async with open_supervisor(LIMIT, spec=spec) as supervisor:
+            yield [supervisor]
 
 
 @contextmanager

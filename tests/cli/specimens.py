@@ -97,6 +97,7 @@ def standing(*managers: Manager, **others: Any) -> Standing:
     plain: Standing = {
         "user": "ann",
         "here": True,
+        "clustered": False,
         "limit": 20,
         "own_limit": False,
         "held": len(managers),

@@ -120,6 +120,12 @@ def test_explain_tells_why_one_more_would_be_refused_and_why_a_condemned_one_doe
     assert "A cleanup" not in told, "it would do nothing"
 
 
+def test_explain_of_a_node_leaves_it_to_all_nodes_whether_one_more_would_be_let_in() -> None:
+    told = drawn(explained_view(standing(manager(), clustered=True)))
+    assert told.startswith("ann: 1 of 20 slots held\nThat is this node's part of it: `where` has all nodes")
+    assert "let in" not in told
+
+
 def test_explain_with_room_says_so() -> None:
     assert "there is room" in drawn(explained_view(standing(manager())))
     assert "there is room" in drawn(explained_view(standing()))

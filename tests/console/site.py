@@ -6,8 +6,8 @@ import inspect
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from queue import SimpleQueue
 from typing import Any, TypeVar, TypeVarTuple, cast
@@ -21,9 +21,11 @@ from starlette.routing import Mount
 
 from actors import Actor
 from supervisor import ChildSpec, HealthPolicy, Limit, Obtained, Supervisor, SupervisorSpec, open_supervisor
+from supervisor.cluster import OnLeaseLost
 from supervisor.console import console
 from supervisor.operations import Authorize, Operations
 from supervisor.testing import Healthy, Shielded, WedgedForever, Work
+from tests.cluster.live import Nodes, open_nodes
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -58,6 +60,8 @@ class Site:
     _release: trio.Event = attrs.field(factory=trio.Event)
     _listening: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _down: trio.Event = attrs.field(factory=trio.Event)
+    nodes: Nodes | None = attrs.field(init=False, default=None)
+    """Of the cluster, if it is the first of one."""
 
     @property
     def url(self) -> str:
@@ -136,6 +140,27 @@ class Site:
         """Soon the whole loop stands still for so long."""
         self._token.run_sync_soon(time.sleep, seconds)
 
+    # The cluster
+
+    def spawn_on(self, node: int, user: str, *keys: str) -> None:
+        """Managers on one of the nodes, counted from 0."""
+        assert self.nodes is not None
+        supervisor = self.nodes.supervisors[node]
+
+        async def spawn() -> None:
+            for key in keys:
+                await supervisor.get_or_spawn(user, key, spec_of(Healthy))
+
+        self.run(spawn)
+
+    def stop_engine(self) -> None:
+        assert self.nodes is not None
+        self.run_sync(self.nodes.engine.stop)
+
+    def start_engine(self) -> None:
+        assert self.nodes is not None
+        self.run_sync(self.nodes.engine.start)
+
     # The listener
 
     def go_down(self) -> None:
@@ -177,17 +202,36 @@ class Site:
         self._token.run_sync_soon(self._nursery.cancel_scope.cancel)
 
 
+@asynccontextmanager
+async def _opened(limit: Limit, nodes: int, on_lease_lost: OnLeaseLost) -> AsyncGenerator[Nodes | Supervisor]:
+    spec = SupervisorSpec(sweep_period=1e6)
+    if nodes:
+        async with open_nodes(nodes, limit, spec, on_lease_lost=on_lease_lost) as opened:
+            yield opened
+    else:
+        async with open_supervisor(limit, spec=spec) as supervisor:
+            yield supervisor
+
+
 @contextmanager
-def open_site(limit: Limit = 20, *, authorize: Authorize | None = None) -> Generator[Site]:
-    """The console at /console/, over a supervisor that ends with the block."""
+def open_site(
+    limit: Limit = 20,
+    *,
+    authorize: Authorize | None = None,
+    nodes: int = 0,
+    on_lease_lost: OnLeaseLost = OnLeaseLost.STOP,
+) -> Generator[Site]:
+    """The console at /console/, over a supervisor that ends with the block; or over the first of some nodes."""
     opened: SimpleQueue[Site | None] = SimpleQueue()
 
     async def main() -> None:
-        async with open_supervisor(limit, spec=SupervisorSpec(sweep_period=1e6)) as supervisor:
+        async with _opened(limit, nodes, on_lease_lost) as home:
+            supervisor = home if isinstance(home, Supervisor) else home.supervisors[0]
             operations = Operations(supervisor, alert_window=ALERT_WINDOW)
             app = Starlette(routes=[Mount("/console", console(operations, authorize))])
             async with trio.open_nursery() as nursery:
                 site = Site(supervisor, 0, app, nursery, trio.lowlevel.current_trio_token())
+                site.nodes = None if isinstance(home, Supervisor) else home
                 await site.listen()
                 opened.put(site)
                 await trio.sleep_forever()

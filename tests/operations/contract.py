@@ -159,6 +159,7 @@ USERS = plain("next", "total", users=Each(USER))
 EXPLANATION = plain(
     "user",
     "here",
+    "clustered",
     "limit",
     "own_limit",
     "held",

@@ -22,6 +22,9 @@ export const getActs = (last) => get("events", { last, acts: 1 });
 export const getUsers = ({ search, start, count, atLimit }) =>
   get("users", { search, start, count, ...(atLimit ? { at_limit: 1 } : {}) });
 export const getUser = (name) => get("user", { name });
+export const getNodes = () => get("nodes");
+/** Their managers on all nodes. */
+export const getWhere = (name) => get("where", { name });
 /** Those after one of that number, newest first, without their proofs. */
 export const getRefusals = (since) => get("refusals", { since, brief: 1 });
 /** One of them, with its whole proof. */

@@ -4,6 +4,7 @@ import { Alerts } from "./alerts.js";
 import { complain } from "./announce.js";
 import { getHistory } from "./api.js";
 import { Charts } from "./charts.js";
+import { ClusterFacts, ClusterView } from "./cluster.js";
 import { CondemnedList } from "./condemned.js";
 import { Connection } from "./connection.js";
 import { byId, setAttribute } from "./dom.js";
@@ -30,7 +31,7 @@ const REST_AFTER = 60_000;
 // Seconds by which two clocks may drift apart while the process stays the same.
 const SAME_START = 5;
 
-const TITLES = { overview: "Overview", users: "Users", user: "", refusals: "Refusals", events: "Events" };
+const TITLES = { overview: "Overview", users: "Users", user: "", refusals: "Refusals", events: "Events", cluster: "Cluster" };
 
 const done = new Done();
 const feed = new Feed({ onLines: (lines) => done.hear(lines) });
@@ -38,8 +39,9 @@ const charts = new Charts();
 const refused = new Refused({ onToken: () => stream.start() });
 const connection = new Connection({ onRetry: () => stream.start() });
 const server = new Server({ onError: (error) => complain(error.message) });
-const parts = [new Headline(), new Alerts(), new Tiles(), charts, server, new Stuck(), new CondemnedList(), new AtLimit(), new Refusals()];
-const views = { user: new UserView(), users: new Users() };
+const user = new UserView();
+const parts = [new ClusterFacts(), user, new Headline(), new Alerts(), new Tiles(), charts, server, new Stuck(), new CondemnedList(), new AtLimit(), new Refusals()];
+const views = { user, users: new Users(), cluster: new ClusterView() };
 const stream = new Stream({ message: hear, state: setState });
 
 let shown = null;
@@ -87,7 +89,10 @@ function go({ view, user }) {
   shown = view;
   for (const section of document.querySelectorAll(".view")) section.hidden = section.dataset.view !== view;
   const chosen = view === "user" ? "users" : view;
-  for (const link of document.querySelectorAll("nav a")) setAttribute(link, "aria-current", link.dataset.view === chosen ? "page" : null);
+  for (const link of document.querySelectorAll("nav a")) {
+    setAttribute(link, "aria-current", link.dataset.view === chosen ? "page" : null);
+    if (link.dataset.view === chosen) link.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
   views[view]?.show(user);
   title = TITLES[view] || plainName(user, 40);
   showTitle(last);

@@ -20,6 +20,7 @@ const REASONS = {
   process_limit: "process full",
   fair_share: "beyond the share",
   overloaded: "too many start",
+  cluster_limit: "at the limit, on all nodes",
 };
 
 export class Refusals {
@@ -135,7 +136,11 @@ function holderRow(holder) {
   const place = el("div.place-holder", {});
   if (holder.where) showPlace(place, holder);
   return el("li.holder", {},
-    el("div.row-head", {}, chip(holder.health), nameNode(holder.key), el("span.muted", {}, `${duration(holder.age)} old`)),
+    el("div.row-head", {},
+      chip(holder.health),
+      nameNode(holder.key),
+      holder.node !== "" && el("span.on-node", {}, "on ", nameNode(holder.node)),
+      el("span.muted", {}, `${duration(holder.age)} old`)),
     el("div", {},
       holder.kept.length > 0 ? el("dl.kept", {}, ...holder.kept.flatMap(keptLine)) : el("p.evidence", {}, holder.evidence),
       place));

@@ -1,6 +1,6 @@
 /** Which view is shown: the hash of the address, so that a view can be linked to and gone back from. */
 
-const VIEWS = new Set(["overview", "users", "user", "refusals", "events"]);
+const VIEWS = new Set(["overview", "users", "user", "refusals", "events", "cluster"]);
 
 /** {view, user}: "#/user/a%3Cb" is the view of the user "a<b". What is not understood is the overview. */
 export function parseHash(hash) {

@@ -10,6 +10,7 @@ import { Managers } from "./managers.js";
 import { MOST, nameNode, plainName } from "./names.js";
 import { SlotBar } from "./slots.js";
 import { sumUp } from "./verdicts.js";
+import { Whereabouts } from "./whereabouts.js";
 
 // Milliseconds.
 const AGAIN = 2000;
@@ -25,6 +26,8 @@ export class UserView {
   #managers = new Managers({ label: "Managers", onStop: (manager) => this.#stop(manager) });
   #condemned = new Managers({ label: "Condemned managers", onStop: null });
   #cleanup = null;
+  #where = new Whereabouts();
+  #clustered = false;
 
   constructor() {
     replace(byId("user-slots"), this.#bar.element);
@@ -32,6 +35,13 @@ export class UserView {
     replace(byId("user-condemned"), this.#condemned.element);
     byId("limit-form").addEventListener("submit", (event) => this.#changeLimit(event));
     byId("cleanup-until").addEventListener("change", () => this.#cleanup?.reset());
+  }
+
+  /** Whether there is a cluster is only known with the first overview. */
+  see({ cluster }) {
+    const learnt = cluster !== null && !this.#clustered;
+    this.#clustered = cluster !== null;
+    if (learnt) this.load();
   }
 
   show(user) {
@@ -52,11 +62,13 @@ export class UserView {
 
   hide() {
     clearInterval(this.#timer);
+    this.#where.hide();
     this.#user = null;
   }
 
   async load() {
     if (this.#user === null) return;
+    if (this.#clustered) this.#where.load(this.#user);
     const asked = ++this.#asked;
     try {
       const answer = await getUser(this.#user);
@@ -68,7 +80,7 @@ export class UserView {
 
   #show(answer) {
     byId("user-body").hidden = false;
-    this.#tell(summary(answer));
+    this.#tell(summary(answer, this.#clustered));
     this.#bar.show(answer);
     this.#managers.show(answer.managers);
     byId("user-managers-none").hidden = answer.managers.length > 0;
@@ -122,12 +134,13 @@ export class UserView {
   }
 }
 
-function summary({ here, held, limit, managers, waiting, threads, would_admit: admits, dry_run: dry }) {
-  if (!here && held === 0) return "Nothing of this user is here now.";
+function summary({ here, held, limit, managers, waiting, threads, would_admit: admits, dry_run: dry }, clustered) {
+  if (!here && held === 0) return `Nothing of this user is ${clustered ? "on this node" : "here"} now.`;
   const facts = [`${number(held)} of ${plural(limit, "slot")} held`, sumUp(managers)];
   if (waiting > 0) facts.push(`${plural(waiting, "spawn")} waiting`);
   if (threads > 0) facts.push(plural(threads, "blocking thread"));
-  return `${facts.filter(Boolean).join(" · ")}. ${nextOne(admits, dry)}`;
+  const said = `${facts.filter(Boolean).join(" · ")}.`;
+  return clustered ? `On this node: ${said}` : `${said} ${nextOne(admits, dry)}`; // all nodes decide on the next one
 }
 
 function nextOne(admits, { reaped }) {
