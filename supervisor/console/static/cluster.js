@@ -18,10 +18,17 @@ export class ClusterFacts {
   #link = byId("nav-cluster");
 
   see({ cluster, warnings }) {
-    this.#link.hidden = cluster === null;
+    this.#offer(cluster !== null);
     byId("lease-fact").hidden = cluster === null;
     if (cluster !== null) this.#show(cluster);
     showWarnings(warnings);
+  }
+
+  /** Whoever came by a link looks at it already. */
+  #offer(there) {
+    if (this.#link.hidden !== there) return;
+    this.#link.hidden = !there;
+    if (this.#link.hasAttribute("aria-current")) this.#link.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   #show(cluster) {

@@ -41,6 +41,7 @@ export class UserView {
   see({ cluster }) {
     const learnt = cluster !== null && !this.#clustered;
     this.#clustered = cluster !== null;
+    setText(byId("managers-title"), this.#clustered ? "Managers on this node" : "Managers");
     if (learnt) this.load();
   }
 

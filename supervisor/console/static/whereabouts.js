@@ -32,8 +32,8 @@ export class Whereabouts {
   #show({ managers, total, problem }) {
     const shown = [...managers].sort(byNode).slice(0, MOST_ROWS);
     this.#keyed.show(shown, { key: keyOf, make, update });
-    setText(byId("where-problem"), problem === null ? "" : `Only those of this node: ${problem}.`);
-    setText(byId("where-said"), said(managers, total));
+    setText(byId("where-problem"), problem === null ? "" : `Only this node could be asked: ${problem}.`);
+    setText(byId("where-said"), said(managers, total, problem));
     byId("where-table").hidden = shown.length === 0;
     const more = total - shown.length;
     setText(byId("where-more"), more > 0 ? `and ${plural(more, "more manager")}` : "");
@@ -44,15 +44,16 @@ const byNode = (a, b) => worstFirst(a, b) || (a.node < b.node ? -1 : a.node > b.
 
 const keyOf = ({ node, key, incarnation }) => JSON.stringify([node, key, incarnation]);
 
-function said(managers, total) {
+function said(managers, total, problem) {
   const nodes = new Set(managers.map(({ node }) => node)).size;
-  return total === 0 ? "Nobody of this user lives on any node." : `${plural(total, "manager")} on ${plural(nodes, "node")}.`;
+  if (total === 0) return problem === null ? "Nobody of this user lives on any node." : "";
+  return `${plural(total, "manager")} on ${plural(nodes, "node")}.`;
 }
 
 const make = ({ node, key, here }) =>
   el("tr", {},
     el("th", { scope: "row" }, nameNode(node), here && el("span.muted", {}, " this one")),
-    el("td.words", {}, nameNode(key), el("span.incarnation", {})),
+    el("td.words.key-cell", {}, nameNode(key), el("span.incarnation", {})),
     el("td.words", {}, chip("unknown")),
     el("td.age", {}),
     el("td.links", {}),
