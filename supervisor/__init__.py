@@ -42,8 +42,8 @@ choose, what you see when something goes wrong, and what differs from OTP, Akka,
 """
 
 from ._backend import Backend, Claim, LocalNode
-from ._cluster_facts import ClusterStatistics, Node, Place
 from ._blockage import Blockage
+from ._cluster_facts import ClusterStatistics, Node, Place
 from ._conflict import refuse_supervisord as refuse_supervisord
 from ._counts import Counts, StageCounts
 from ._dead_man import dead_man_switch

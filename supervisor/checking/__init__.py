@@ -123,8 +123,9 @@ def check_events(
     `spec` and `limit` are those that the supervisor was opened with; limit None: a function gives
     it, now or later, and only the events know it. `over`: the log reaches the end of the
     supervisor's block, so nothing may be left. `clustered`: it was a node of a cluster, where others
-    too say how long an admission takes; a log that has it join shows that by itself. `slack`, in seconds, is how late anything may be
-    without a stall that was told: take 0.5 on a real clock, where shorter stalls are not told.
+    too say how long an admission takes; a log that has it join shows that by itself. `slack`, in
+    seconds, is how late anything may be without a stall that was told: take 0.5 on a real clock, where
+    shorter stalls are not told.
 
     A log that has lost events, or that begins in the middle, is judged as far as it goes.
     """

@@ -124,9 +124,7 @@ def where_view(found: Whereabouts) -> RenderableType:
     return paragraphs(
         below(
             line((found["user"], HEAD), f": {whole}"),
-            None
-            if found["problem"] is None
-            else text(f"only those of this node: {found['problem']}", BAD),
+            None if found["problem"] is None else text(f"only those of this node: {found['problem']}", BAD),
         ),
         _located(managers) if managers else None,
         text(f"and {more:,} more", FAINT) if more > 0 else None,

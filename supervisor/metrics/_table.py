@@ -225,9 +225,7 @@ METRICS: tuple[Metric, ...] = (
         "Times that published messages may have been missed.",
         of_cluster(lambda cluster: cluster.gaps),
     ),
-    cluster_total(
-        "trouper_cluster_leases_begun", "Leases that this node has had.", lambda c: c.leases_begun
-    ),
+    cluster_total("trouper_cluster_leases_begun", "Leases that this node has had.", lambda c: c.leases_begun),
     cluster_total("trouper_cluster_leases_lost", "Leases that this node has lost.", lambda c: c.leases_lost),
     cluster_total(
         "trouper_cluster_warmings",

@@ -12,7 +12,7 @@ import attrs
 import trio
 
 from actors import ActorRef, Phase
-from supervisor import Backend, Explanation, Holder, Settings, Stage, Supervisor, SupervisorError
+from supervisor import Backend, Explanation, Holder, Node, Settings, Stage, Supervisor, SupervisorError
 from supervisor.alerts import Thresholds
 
 from . import _shapes
@@ -170,7 +170,8 @@ class Operations:
 
         Raises Unable: there is no cluster.
         """
-        cluster, problem, members = self._cluster(), None, ()
+        members: tuple[Node, ...] = ()
+        cluster, problem = self._cluster(), None
         try:
             members = await cluster.nodes()
         except SupervisorError as error:

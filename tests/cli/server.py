@@ -42,7 +42,6 @@ ALERT_WINDOW = 0.5
 Kinds: TypeAlias = Mapping[str, Callable[[], Healthy]]
 
 
-
 async def main(socket: str, port: int, users: int, nodes: int) -> None:
     """Serve until standard input ends. Nobody is cleaned up but by those who ask for it."""
     async with _supervisors(nodes) as supervisors, trio.open_nursery() as nursery:

@@ -9,8 +9,8 @@ from rich.console import RenderableType
 
 from supervisor.cli._contract import Dump, Ended, Holder, Users
 from supervisor.cli._feed import alerts_view, events_view, refusals_view
-from supervisor.cli._nodes import nodes_view, where_view
 from supervisor.cli._managers import explained_view, managers_view, stuck_groups, stuck_view, users_view
+from supervisor.cli._nodes import nodes_view, where_view
 from supervisor.cli._reports import report_view, stage_line, stopped_view, summed
 from supervisor.cli._stacks import dump_view
 

@@ -1,4 +1,4 @@
-"""Nodes of one cluster in one process and in real time, on a simulated engine: to be looked at from outside."""
+"""Nodes of one cluster in one process and in real time, on a simulated engine: looked at from outside."""
 
 from __future__ import annotations
 

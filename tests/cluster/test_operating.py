@@ -28,8 +28,7 @@ from supervisor._log_lines import entry_of
 from supervisor.checking import Violation, check_events
 from supervisor.cluster import OnLeaseLost
 from supervisor.endpoints import endpoints
-from supervisor.journal import record_of
-from supervisor.journal._lines import line_of
+from supervisor.journal._lines import line_of, record_of
 from supervisor.metrics.prometheus import SupervisorCollector
 from supervisor.testing import run
 from tests.supervisor.test_endpoints import ask

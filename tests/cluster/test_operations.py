@@ -1,4 +1,4 @@
-"""What an operator is shown of a cluster, by any one of its nodes: the nodes, the engine, where a user lives."""
+"""What an operator is shown of a cluster by any of its nodes: nodes, engine, and where a user lives."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ async def test_one_on_a_node_that_does_not_answer_is_unknown_and_says_why(autoju
         assert by_key["tab-1"]["health"] == "healthy"
 
 
-async def test_while_the_engine_is_away_those_here_are_told_and_the_problem(autojump_clock: MockClock) -> None:
+async def test_while_the_engine_is_away_those_here_are_told_and_the_problem(
+    autojump_clock: MockClock,
+) -> None:
     async with watched(on_lease_lost=OnLeaseLost.KEEP) as here:
         await fill(here.world)
         here.world.engine.stop()

@@ -1,4 +1,4 @@
-"""What may happen to a cluster, one trouble after the other: scripts for whoever looks at what is told of it."""
+"""What may happen to a cluster, one trouble after the other: for whoever looks at what is told of it."""
 
 from __future__ import annotations
 

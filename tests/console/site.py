@@ -221,7 +221,7 @@ def open_site(
     nodes: int = 0,
     on_lease_lost: OnLeaseLost = OnLeaseLost.STOP,
 ) -> Generator[Site]:
-    """The console at /console/, over a supervisor that ends with the block; or over the first of some nodes."""
+    """The console at /console/, over a supervisor, or the first of some nodes; all end with the block."""
     opened: SimpleQueue[Site | None] = SimpleQueue()
 
     async def main() -> None:

@@ -339,10 +339,10 @@ TABLE: list[tuple[Event | EventsLost, int, str, str]] = [
         "chat-1 lost its lease, its 40 managers end: it was not renewed in time",
     ),
     (
-        LeaseLost(NOW, "chat-1", "chat-1-4f", "it was not renewed in time", 40, True),
+        LeaseLost(NOW, "chat-1", "chat-1-4f", "it slept", 40, True),
         ERROR,
         "lease.kept_on",
-        "chat-1 lost its lease, its 40 managers live on, and limits may be exceeded: it was not renewed in time",
+        "chat-1 lost its lease, its 40 managers live on, and limits may be exceeded: it slept",
     ),
     (EngineChanged(NOW, "up", ""), INFO, "engine.up", "the cluster's engine answers"),
     (

@@ -17,7 +17,13 @@ from . import (
 )
 from .stories import CASES, Story, Telling
 
-STORIES = (stories_of_lives, stories_of_ends, stories_of_refusals, stories_of_the_background, stories_of_leases)
+STORIES = (
+    stories_of_lives,
+    stories_of_ends,
+    stories_of_refusals,
+    stories_of_the_background,
+    stories_of_leases,
+)
 
 
 def test_every_promise_has_a_story() -> None:
