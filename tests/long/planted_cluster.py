@@ -26,8 +26,9 @@ def _cluster(name: str, old: str, new: str) -> Mutant:
 CLUSTER_MUTANTS = (
     _session(
         "a lease is judged from the answer",
-        "sent + good_for\n            session.boot",
-        "trio.current_time() + spec.lease\n            session.boot",
+        "session.until = lease.deadline = sent + good_for\n            session.boot_until = sent_boot + good_for",
+        "session.until = lease.deadline = trio.current_time() + spec.lease\n"
+        "            session.boot_until = self._boottime() + spec.lease",
     ),
     _session(
         "no margin",

@@ -10,7 +10,7 @@ import attrs
 from hypothesis import strategies as st
 
 import supervisor
-from supervisor import ActorEvent, Event, EventsLost, Health, HealthPolicy, SupervisorSpec, Verdict
+from supervisor import ActorEvent, Event, EventsLost, Health, HealthPolicy, Refusal, SupervisorSpec, Verdict
 from supervisor.journal import RecordedError
 
 # Any text, as a user's name may be: lone surrogates and newlines too.
@@ -100,7 +100,10 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
 def records(kind: Any) -> st.SearchStrategy[Any]:
     assert attrs.has(kind), f"what is a {kind}?"
     types_of = get_type_hints(kind)
-    return st.builds(kind, **{f.alias: values(types_of[f.name]) for f in attrs.fields(kind) if f.alias})
+    fields = {f.alias: values(types_of[f.name]) for f in attrs.fields(kind) if f.alias}
+    if kind is Refusal:
+        fields["retry_after"] = SECONDS  # it is said in whole seconds
+    return st.builds(kind, **fields)
 
 
 def tuples(items: tuple[Any, ...]) -> st.SearchStrategy[Any]:
