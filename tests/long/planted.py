@@ -674,8 +674,8 @@ MUTANTS = (
     _restart(
         "a stop is a failure",
         "_restart.py",
-        "ExitReason.UNRESPONSIVE})",
-        "ExitReason.UNRESPONSIVE, ExitReason.STOPPED})",
+        "ExitReason.UNRESPONSIVE, ExitReason.FENCED}",
+        "ExitReason.UNRESPONSIVE, ExitReason.FENCED, ExitReason.STOPPED}",
     ),
     _restart(
         "what never began begins anew",

@@ -130,7 +130,7 @@ CLUSTER_MUTANTS = (
     _mutant(
         "what one has here is not cleaned up first",
         "supervisor/_beyond.py",
-        "    report = await clean_up(Stage.LIVENESS, Trigger.ADMISSION, bound=services.spec.admission_deadline)\n    while True:\n        holders",
+        "    report = await clean_up(Stage.LIVENESS, Trigger.FULL_CLUSTER, bound=services.spec.admission_deadline)\n    while True:\n        holders",
         "    report = CleanupReport(claim.user, ())\n    while True:\n        holders",
     ),
     _mutant(

@@ -30,7 +30,7 @@ _WEBSOCKET = ("trio_websocket",), "trio-websocket"
 
 OPTIONAL = (
     Optional("actors.websocket", "websocket", *_WEBSOCKET),
-    Optional("supervisor.cluster", "cluster", ("coredis", "cattrs"), "coredis and cattrs"),
+    Optional("supervisor.cluster", "cluster", ("coredis",), "coredis"),
     Optional("supervisor.console", "console", *_WEB),
     Optional("supervisor.journal", "journal", ("cattrs",), "cattrs"),
     Optional("supervisor.metrics.opentelemetry", "opentelemetry", ("opentelemetry",), "opentelemetry-api"),
