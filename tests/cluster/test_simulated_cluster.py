@@ -496,3 +496,25 @@ async def test_who_outlives_his_lease_is_told_so_though_his_node_has_another(
         cluster.check()
         with pytest.raises(NoLease):
             cluster.check(session)
+
+
+async def test_after_an_engine_was_away_for_long_nobody_waits_for_leases_that_are_over(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(3) as world:
+        await fill(world)
+        world.engine.stop()
+        await trio.sleep(2 * LEASE)
+        assert not world.acting.now["alice"]
+        world.engine.start()
+        await trio.sleep(0.5)
+        for number in range(3):
+            assert isinstance(await world.spawn(number, "alice", f"tab-{number}"), Obtained)
+
+
+async def test_a_slot_that_was_just_given_back_is_there_for_the_next(autojump_clock: MockClock) -> None:
+    async with open_world(2, limit=1, high_water=2.0) as world:
+        for number in range(20):
+            assert isinstance(await world.spawn(0, "alice", f"tab-{number}"), Obtained)
+            await world.nodes[0].supervisor.stop("alice", f"tab-{number}")
+        assert not world.nodes[0].of(CleanedUp), "there was room each time"
