@@ -247,10 +247,9 @@ class Membership:
         return False
 
     async def _close_at_last(self, session: Session) -> None:
-        """Give back one that was lost, as soon as the engine can be told; it may count it as alive still."""
-        with trio.move_on_at(session.until + self._spec.lease):
-            while not await self._close(session):  # noqa: ASYNC110  # there is nobody to tell when
-                await trio.sleep(self._spec.retry)
+        """Give back one that was lost, as soon as the engine can be told: it may count it as alive still."""
+        while not await self._close(session):  # noqa: ASYNC110  # there is nobody to tell when
+            await trio.sleep(self._spec.retry)
 
     async def _watch_engine(self, node: LocalNode) -> None:
         """Tell when the engine goes away and comes back."""
