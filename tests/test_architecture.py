@@ -233,6 +233,13 @@ ORDER = {
         "_wire",
         "_scripts",
         "_engine",
+        # what all nodes say and see
+        "_patience",
+        "_member",
+        "_chain",
+        "_log",
+        "_presence",
+        "_topic",
         # the one for Valkey and Redis
         "_redis_url",
         "_redis_line",
@@ -305,7 +312,16 @@ PURE = {
     "supervisor.cli": tuple(
         name for name in ORDER["supervisor.cli"] if name not in {"_demo_actors", "_demo"}
     ),
-    "supervisor.cluster": ("_extra", "_errors", "_spec", "_wire", "_scripts", "_redis_url", "_nodes"),
+    "supervisor.cluster": (
+        "_extra",
+        "_errors",
+        "_spec",
+        "_wire",
+        "_scripts",
+        "_member",
+        "_redis_url",
+        "_nodes",
+    ),
     "supervisor.operations": ("_shapes", "_trends", "_recent"),
 }
 

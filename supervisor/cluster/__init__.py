@@ -24,10 +24,16 @@ from ._extra import require_cluster as require_cluster
 from supervisor import ClusterStatistics, Node, Place  # isort: skip  # the missing extra is told first
 
 from ._bus import NotAnswered
+from ._chain import Rewritten, Truncated
 from ._cluster import Cluster, open_cluster
 from ._engine import Appended, Engine, Entry, Page
 from ._errors import ClusterError, EngineDown, EngineRefused, EngineUnknown, LeaseLost
+from ._log import Follower, Log
+from ._member import Member
+from ._patience import until_answered
+from ._presence import Presence
 from ._spec import ClusterSpec, OnLeaseLost
+from ._topic import Topic
 from ._wire import GAP, Gap, Reply, Script, Standing, Wire, WireStatistics, WireSubscription
 
 __all__ = [
@@ -42,18 +48,26 @@ __all__ = [
     "EngineRefused",
     "EngineUnknown",
     "Entry",
+    "Follower",
     "Gap",
     "LeaseLost",
+    "Log",
+    "Member",
     "Node",
     "NotAnswered",
     "OnLeaseLost",
     "Page",
     "Place",
+    "Presence",
     "Reply",
+    "Rewritten",
     "Script",
     "Standing",
+    "Topic",
+    "Truncated",
     "Wire",
     "WireStatistics",
     "WireSubscription",
     "open_cluster",
+    "until_answered",
 ]
