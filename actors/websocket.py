@@ -72,6 +72,9 @@ class HandlerNursery(Protocol):
     ) -> None: ...
 
 
+# Connections that the kernel has accepted and we have not; it has a limit of its own.
+_BACKLOG = 0xFFFF
+
 # Messages that wait between trio-websocket's reader and ours; a full queue stops the reader, and
 # so, through TCP, the peer.
 _INBOUND_QUEUE = 1
@@ -90,15 +93,17 @@ async def serve_websocket(  # noqa: PLR0913  # what a server needs, by name
     spec: WebSocketSpec | None = None,
     ssl_context: ssl.SSLContext | None = None,
     handler_nursery: HandlerNursery,
+    reuse_port: bool = False,
     task_status: trio.TaskStatus[list[trio.SocketListener]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Accept WebSocket connections on a TCP port and run `handler` for each, until cancelled.
 
-    With `ssl_context` they are of TLS. Cancellation: stops accepting; connections live on in
+    With `ssl_context` they are of TLS. With `reuse_port` other processes that say so may listen on the same
+    port, and the kernel deals out who connects. Cancellation: stops accepting; connections live on in
     `handler_nursery`. Start protocol: gives the listeners, so that port 0 can be looked up.
     """
     spec = spec or WebSocketSpec()
-    listeners = await trio.open_tcp_listeners(port, host=host)
+    listeners = _sharing(port, host) if reuse_port else await trio.open_tcp_listeners(port, host=host)
     for listener in listeners:
         _tune(listener.socket, spec)
     accepting: Sequence[trio.abc.Listener[Any]] = listeners
@@ -108,6 +113,12 @@ async def serve_websocket(  # noqa: PLR0913  # what a server needs, by name
         serve = partial(serve_listeners, handler, accepting, spec=spec, handler_nursery=handler_nursery)
         await nursery.start(serve)
         task_status.started(listeners)
+
+
+def _sharing(port: int, host: str) -> list[trio.SocketListener]:
+    """Trio has no way to ask for it; the backlog is the one that it would choose."""
+    listening = socket.create_server((host, port), reuse_port=True, backlog=_BACKLOG)
+    return [trio.SocketListener(trio.socket.from_stdlib_socket(listening))]
 
 
 L = TypeVar("L", bound=trio.abc.Listener[Any])
