@@ -6,6 +6,7 @@ import argparse
 import gc
 import json
 import logging
+import math
 import os
 import signal
 import sys
@@ -21,11 +22,13 @@ from supervisor.journal import JournalError
 from supervisor.operations import ControlError, dump_on_signal
 from supervisor.systemd import feed_systemd
 
+from .ground import EngineError, NodeSpec
 from .history import StorageError
 from .protocol import NAME_RULE, Name
-from .server import SWEEP_PERIOD, ChatSpec, PortError, Running, first_error, serve_chat
+from .server import HOST, SWEEP_PERIOD, ChatSpec, PortError, Running, first_error, serve_chat
 from .tls import TlsError, load_tls
 from .tokens import SecretError, Tokens, load_secret
+from .workers import run_workers
 
 # Everything is bounded well within this. Should the process still be here then, in seconds, it
 # prints where each thread hangs, and ends.
@@ -33,6 +36,16 @@ DEAD_MAN = 15.0
 
 # Tabs are let go over so long, a thousand a second, and come back within so long; in seconds.
 DRAIN = DrainSpec(spread=3.0, reconnect=3.0, grace=5.0)
+
+# Seconds. A node that dies has its slots back within so long, and an outage of the engine shorter than
+# that is nothing; see the cluster's own notes on timing.
+LEASE = 15.0
+SHORTEST_LEASE, LONGEST_LEASE = 1.0, 3600.0
+
+ENGINES = ("redis://", "rediss://", "unix://", "sentinel://")
+
+# More than a machine has processors for.
+MOST_WORKERS = 64
 
 # One session that holds up all others for so long, in seconds, is in the log with its line.
 WATCHDOG = 0.2
@@ -44,13 +57,19 @@ def main(change: Callable[[ChatSpec], ChatSpec] = lambda spec: spec) -> int:
     options = parser.parse_args()
     if (options.certfile is None) != (options.keyfile is None):
         parser.error("--certfile and --keyfile go together: give both, or none")
+    if options.engine is None and (option := _only_with_engine(options)) is not None:
+        parser.error(f"{option} needs --engine: without one there is one process, and nothing to share")
+    if options.workers > 1 and options.journal is not None:
+        parser.error("--journal is of one process: start the nodes one by one, each with a file of its own")
     try:
         tls = load_tls(options.certfile, options.keyfile) if options.certfile is not None else None
         secret = load_secret(options.database, os.environ)
         if options.command == "token":
             sys.stdout.write(Tokens(secret).issue(options.name) + "\n")
             return 0
-    except (SecretError, TlsError, OSError) as error:
+        if options.workers > 1:
+            return run_workers(options, secret)
+    except (SecretError, TlsError, PortError, OSError) as error:
         return _fail(str(error))
     spec = ChatSpec(
         database=options.database,
@@ -61,9 +80,35 @@ def main(change: Callable[[ChatSpec], ChatSpec] = lambda spec: spec) -> int:
         tls=tls,
         journal=options.journal,
         control=options.control or options.database.with_name("trouper.sock"),
+        node=_node_of(options),
+        reuse_port=options.share_ports,
         supervisor=SupervisorSpec(sweep_period=SWEEP_PERIOD, watchdog=WATCHDOG, dead_man=DEAD_MAN),
     )
     return _serve(change(spec))
+
+
+def _only_with_engine(options: argparse.Namespace) -> str | None:
+    """An option that was given, and means something in a cluster only."""
+    given = {
+        "--workers": options.workers > 1,
+        "--node-name": bool(options.node_name),
+        "--lease": options.lease is not None,
+        "--on-lease-lost": options.on_lease_lost is not None,
+    }
+    return next((option for option, is_given in given.items() if is_given), None)
+
+
+def _node_of(options: argparse.Namespace) -> NodeSpec | None:
+    if options.engine is None:
+        return None
+    scheme = "wss" if options.certfile is not None else "ws"
+    return NodeSpec(
+        engine=options.engine,
+        name=options.node_name,
+        address=f"{scheme}://{HOST}:{options.ws_port}/ws" if options.ws_port else "",
+        lease=LEASE if options.lease is None else options.lease,
+        keep=options.on_lease_lost == "keep",
+    )
 
 
 def _serve(spec: ChatSpec) -> int:
@@ -73,7 +118,7 @@ def _serve(spec: ChatSpec) -> int:
     collect_less()
     try:
         trio.run(_run, spec, restrict_keyboard_interrupt_to_checkpoints=True)
-    except* (StorageError, PortError, JournalError, ControlError) as errors:
+    except* (StorageError, PortError, JournalError, ControlError, EngineError) as errors:
         problem = str(first_error(errors))
     except* KeyboardInterrupt:
         problem = "interrupted twice: ended without waiting"
@@ -142,11 +187,31 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--journal", type=Path, metavar="FILE", help="write all that happens to a new file")
     control = "the socket for the command line `trouper` (default trouper.sock beside the database)"
     parser.add_argument("--control", type=Path, metavar="FILE", help=control)
+    _add_cluster(parser)
     commands = parser.add_subparsers(dest="command", metavar="token NAME")
     token = commands.add_parser("token", help="print a token for a script, and exit")
     token.add_argument("name", type=_name)
     _add_database(token, default=argparse.SUPPRESS)
     return parser
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    cluster = parser.add_argument_group(
+        "several processes", "Rooms, history, limits and sessions are one over all processes with one engine."
+    )
+    engine = (
+        "Valkey or Redis >= 7: redis://host:port, rediss://, unix://path or sentinel://host:port,.../name"
+    )
+    cluster.add_argument("--engine", type=_engine, metavar="URL", help=engine)
+    cluster.add_argument("--node-name", default="", metavar="NAME", help="of this process, for people")
+    lease = f"a node that is silent for so long counts as dead; the same on all (default {LEASE:g})"
+    cluster.add_argument("--lease", type=_lease, metavar="SECONDS", help=lease)
+    lost = "without a lease: end all sessions before others may have them (default), or go on, over the limit"
+    cluster.add_argument("--on-lease-lost", choices=["stop", "keep"], help=lost)
+    workers = "so many processes on one pair of ports; the kernel deals out who connects"
+    cluster.add_argument("--workers", type=_workers, default=1, metavar="N", help=workers)
+    # For the workers that we start ourselves.
+    cluster.add_argument("--share-ports", action="store_true", help=argparse.SUPPRESS)
 
 
 def _add_database(parser: argparse.ArgumentParser, *, default: object) -> None:
@@ -167,6 +232,30 @@ def _port(text: str) -> int:
 
 def _limit(text: str) -> int:
     return _whole_number(text, most=1_000_000)
+
+
+def _engine(text: str) -> str:
+    if not text.startswith(ENGINES):
+        raise argparse.ArgumentTypeError(f"must begin with one of {', '.join(ENGINES)}, not {text!r}")
+    return text
+
+
+def _lease(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not SHORTEST_LEASE <= seconds <= LONGEST_LEASE:
+        limits = f"from {SHORTEST_LEASE:g} to {LONGEST_LEASE:g}"
+        raise argparse.ArgumentTypeError(f"must be a number of seconds {limits}, not {text!r}")
+    return seconds
+
+
+def _workers(text: str) -> int:
+    number = _whole_number(text, most=MOST_WORKERS)
+    if not number:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
 
 
 def _whole_number(text: str, *, most: int) -> int:

@@ -19,8 +19,10 @@ from actors import (
 )
 from supervisor import (
     ChildSpec,
+    ClusterUnavailable,
     Health,
     HealthPolicy,
+    LivesElsewhere,
     Refusal,
     SpawnFailed,
     SpawnRefused,
@@ -42,6 +44,7 @@ from .protocol import (
 )
 from .rates import UserRates
 from .session import ChatServices, ChatSession, Said
+from .sessions import Sessions
 from .tokens import BadToken, Login
 
 # Sessions in this state are not for long.
@@ -74,6 +77,7 @@ class Edge:
     """Where connections arrive."""
 
     supervisor: Supervisor
+    sessions: Sessions
     logins: Logins
     rates: UserRates
     refusals: Refusals
@@ -100,9 +104,11 @@ class Edge:
         if obtained is None:
             return
         ref, created = obtained
+        sessions = await self._sessions_of(user)
         try:
             with attach(ref, connection), self.rates.bucket_of(user) as bucket:
-                self._welcome(connection, user, session, resumed=not created)
+                limit = self.supervisor.explain(user).limit
+                connection.send_nowait(encode(Welcome(user, session, not created, limit, sessions)))
                 await self._relay(connection, ref, bucket)
         except (TooManyConnections, ActorStopped) as error:
             connection.close(*error.farewell)
@@ -120,20 +126,23 @@ class Edge:
         factory = partial(ChatSession, user, self.services)
         spec = ChildSpec(factory, health=self.health, stop_grace=self.services.limits.stop_grace)
         try:
-            obtained = await self.supervisor.get_or_spawn(user, session, spec)
+            obtained = await self.sessions.obtain(user, session, spec)
         except SpawnRefused as refused:
             self.refusals.remember(refused.refusal)
             connection.close(refused.close_code, close_reason(refused.close_reason))
+        except (LivesElsewhere, ClusterUnavailable) as error:
+            code, reason = error.farewell
+            connection.close(code, close_reason(reason))
         except (SpawnFailed, SupervisorClosed) as error:
             connection.close(CLOSE_GOING_AWAY, close_reason(type(error).__name__))
         else:
             return obtained.ref, obtained.created
         return None
 
-    def _welcome(self, connection: Connection, user: str, session: str, *, resumed: bool) -> None:
-        stands = self.supervisor.explain(user)
-        sessions = [holder.key for holder in stands.holders if holder.verdict.health not in GOING]
-        connection.send_nowait(encode(Welcome(user, session, resumed, stands.limit, sessions)))
+    async def _sessions_of(self, user: str) -> list[str]:
+        """Those that are not about to go. In one process it never yields, as `get_or_spawn` asks for."""
+        holders = await self.sessions.holders(user)
+        return [holder.key for holder in holders if holder.verdict.health not in GOING]
 
     async def _relay(self, connection: Connection, ref: ActorRef[Any], bucket: TokenBucket) -> None:
         """Everything goes through the manager's mailbox: a full one holds up only this client.

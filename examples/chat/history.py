@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import attrs
 import trio
@@ -38,7 +38,7 @@ SEARCH_WORD_LIMIT = 32
 SCHEMA_VERSION = 1
 
 # No collation: comparison is of bytes, so "A" and "a" are two rooms and two users.
-_SCHEMA = (
+SCHEMA = (
     """CREATE TABLE message (
         number INTEGER PRIMARY KEY, room TEXT NOT NULL, seq INTEGER NOT NULL,
         user TEXT NOT NULL, text TEXT NOT NULL, at REAL NOT NULL, id TEXT NOT NULL,
@@ -57,14 +57,14 @@ _LAST = """SELECT room, seq, user, text, at, id FROM message
     WHERE room = ? ORDER BY seq DESC LIMIT ?"""
 _AFTER = """SELECT room, seq, user, text, at, id FROM message
     WHERE room = ? AND seq > ? ORDER BY seq LIMIT ?"""
-_SEARCH = """SELECT room, seq, user, message.text, at, id
+SEARCH = """SELECT room, seq, user, message.text, at, id
     FROM message_text JOIN message ON message.number = message_text.rowid
     WHERE message_text MATCH ? AND room IN (:rooms)
     ORDER BY bm25(message_text), number DESC LIMIT ?"""
 
 
 class StorageError(Exception):
-    """SQLite could not do it; its own error is the cause, where there was one."""
+    """What keeps the history could not do it; its own error is the cause, where there was one."""
 
 
 @attrs.frozen(kw_only=True)
@@ -83,6 +83,7 @@ class Stored:
 
     room: str
     seq: int
+    """Grows from message to message of a room, and says nothing else."""
     user: str
     text: str
     at: float
@@ -95,9 +96,40 @@ _Submission: TypeAlias = tuple[Draft, Done]
 _Outcomes: TypeAlias = list[tuple[Stored, bool]]  # ... and whether it is new
 
 
+class History(Protocol):
+    """What was said in each room, wherever it is kept.
+
+    A read sees every message that was acked, so also those whose `publish` is still to come: whoever
+    joins the two must drop by seq. Reads raise StorageError.
+    """
+
+    async def submit(self, draft: Draft, done: Done) -> None:
+        """Have it stored; `done` is called once, with what was stored, or why it was not.
+
+        Cancellation: either `done` will be called, or it never was submitted.
+        """
+        ...
+
+    async def last(self, room: str, *, count: int = 50) -> list[Stored]:
+        """Give the latest messages of a room, oldest first."""
+        ...
+
+    async def after(self, room: str, seq: int, *, limit: int = 500) -> list[Stored]:
+        """Give the messages of a room that follow `seq`, oldest first."""
+        ...
+
+    async def last_seq(self, room: str) -> int:
+        """Give the seq of the room's latest message, 0 if there is none."""
+        ...
+
+    async def search(self, text: str, *, rooms: Collection[str], limit: int = 5) -> list[Stored]:
+        """Give the messages in these rooms with any of the words, the best first."""
+        ...
+
+
 @attrs.define(eq=False, repr=False)
-class History:
-    """What was said in each room, made by `open_history`.
+class FileHistory(History):
+    """What was said in each room, in a file of SQLite, made by `open_history`.
 
     A read sees every commit, so also messages whose `publish` is still to come: whoever
     joins the two must drop by seq. Cancelled, a read still ends its query first (soon);
@@ -147,8 +179,8 @@ class History:
 
     async def search(self, text: str, *, rooms: Collection[str], limit: int = 5) -> list[Stored]:
         """Give the messages in these rooms with any of the words, the best first."""
-        sql = _SEARCH.replace(":rooms", ", ".join("?" * len(rooms)))
-        return await self._read(sql, (_any_word_of(text), *rooms, limit))
+        sql = SEARCH.replace(":rooms", ", ".join("?" * len(rooms)))
+        return await self._read(sql, (any_word_of(text), *rooms, limit))
 
     async def _read(self, sql: str, values: tuple[str | int, ...]) -> list[Stored]:
         try:
@@ -160,7 +192,7 @@ class History:
 @asynccontextmanager
 async def open_history(
     path: Path, *, publish: Publish, run: RunBlocking = trio.to_thread.run_sync
-) -> AsyncGenerator[History, None]:
+) -> AsyncGenerator[FileHistory, None]:
     """Open the history in a file, made if need be; commit what is submitted.
 
     Every call of SQLite goes through `run`.
@@ -184,7 +216,7 @@ async def open_history(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(committer.run)  # noqa: ASYNC113  # what is submitted before it runs waits
             try:
-                yield History(path, send, run, trio.CapacityLimiter(READER_LIMIT))
+                yield FileHistory(path, send, run, trio.CapacityLimiter(READER_LIMIT))
             finally:
                 send.close()
                 committer.scope.deadline = trio.current_time() + CLOSE_DEADLINE
@@ -274,7 +306,7 @@ def _commit(connection: sqlite3.Connection, drafts: list[Draft]) -> _Outcomes:
     return outcomes
 
 
-def _any_word_of(text: str) -> str:
+def any_word_of(text: str) -> str:
     """Turn any text into an FTS5 query: quoted, so that no word is an operator."""
     # NUL would end the query, a lone surrogate cannot be passed.
     clean = text.replace("\0", " ").encode(errors="ignore").decode()
@@ -315,7 +347,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
                 f"{path} is a newer chat's or another program's (schema {version}, ours"
                 f" is {SCHEMA_VERSION}): update the chat, or give another --database"
             )
-        for statement in () if tables else _SCHEMA:
+        for statement in () if tables else SCHEMA:
             connection.execute(statement)
     # Readers and the writer then do not wait for each other. The mode is the file's:
     # of two that switch at once one is refused, and the other has done it for both.

@@ -25,6 +25,7 @@ CLOSE_REASON_LIMIT = 123
 CLOSE_GOING_AWAY = 1001  # the session ended, or the server shuts down
 CLOSE_POLICY = 1008  # bad or missing token, or too many messages
 CLOSE_TOO_BIG = 1009  # a frame above FRAME_LIMIT
+CLOSE_MOVED = 4010  # the session goes on elsewhere: another tab, or this one, has taken it to another node
 CLOSE_LOG_IN_AGAIN = 4001  # logged out, or the token has expired: coming back with it is in vain
 
 # No C0 control, no DEL (they forge lines in a log or terminal), no lone surrogate
@@ -124,7 +125,11 @@ class Welcome(Struct, frozen=True, tag_field="type", tag="welcome"):
 
 
 class Joined(Struct, frozen=True, tag_field="type", tag="joined"):
-    """You are in the room, whose latest message has this seq (0: there is none)."""
+    """You are in the room, whose latest message has this seq (0: there is none).
+
+    What follows comes in order, with nothing missing. Should the seq be smaller than what you have, then the
+    history is another one: drop yours, and join without `since`.
+    """
 
     room: str
     members: list[str]
@@ -132,7 +137,7 @@ class Joined(Struct, frozen=True, tag_field="type", tag="joined"):
 
 
 class Message(Struct, frozen=True, tag_field="type", tag="message"):
-    """Somebody said something; seq counts per room from 1 without gaps."""
+    """Somebody said something; seq is its place in the room: it grows, and says nothing else."""
 
     room: str
     seq: int

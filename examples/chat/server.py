@@ -22,12 +22,11 @@ from supervisor.operations import Operations, open_control
 
 from .blocking import RunBlocking
 from .edge import Edge, Refusals
-from .history import open_history
+from .ground import NodeSpec, open_ground
 from .limits import Limits
 from .logins import Logins, Revoked
 from .protocol import FRAME_LIMIT
 from .rates import UserRates
-from .rooms import Rooms
 from .session import ChatServices
 from .tls import Tls
 from .tokens import Tokens
@@ -65,6 +64,10 @@ class ChatSpec:
     """A new file, or what takes bytes, for all that happens to the sessions; None: it is not written down."""
     control: Path | None = None
     """The socket for the command line `trouper`; None: it gets no answer."""
+    node: NodeSpec | None = None
+    """Of which cluster this is a node; None: of none, and what was said is in `database`."""
+    reuse_port: bool = False
+    """Other processes listen on the same ports, and the kernel deals out who comes."""
     alert_window: float = 60.0
     """How often it is looked for what an operator should look at, in seconds."""
 
@@ -110,21 +113,21 @@ async def open_chat(
     supervisor stands outside of the servers: a crash in one of them ends them, in order, and not
     the other way round.
     """
-    rooms = Rooms()
     async with (
-        open_history(spec.database, publish=rooms.publish, run=run) as history,
+        open_ground(spec.database, spec.node, run=run) as ground,
         _recording_to(spec.journal) as record,
-        open_supervisor(spec.limit, spec=spec.supervisor) as supervisor,
+        open_supervisor(spec.limit, spec=spec.supervisor, cluster=ground.backend) as supervisor,
     ):
         record(supervisor)
         limits = spec.limits
         logins = Logins(Tokens(spec.secret, limits.token_age, clock), Revoked(limits.revoked))
         edge = Edge(
             supervisor,
+            ground.sessions(supervisor, logins),
             logins,
             UserRates(limits.rate, limits.burst),
             Refusals(limits.refusals),
-            ChatServices(rooms, history, limits),
+            ChatServices(ground.rooms, ground.history, limits),
             spec.health,
         )
         yield Chat(supervisor, edge)
@@ -151,7 +154,7 @@ async def serve_chat(
     long is to be seen.
     """
     with _listening_on(spec.http_port, option="--http-port"):
-        page_socket = _listen(spec.http_port)
+        page_socket = _listen(spec.http_port, spec)
     http_port: int = page_socket.getsockname()[1]
     page_urls = _urls("http", http_port, spec.tls)
     with closing(page_socket):
@@ -166,7 +169,7 @@ async def serve_chat(
                     with _listening_on(spec.ws_port, option="--ws-port"):
                         ws_port = await nursery.start(_serve_websocket, chat, spec, page_urls)
                     ws_url = f"{_urls('ws', ws_port, spec.tls)[0]}{spec.websocket.path}"
-                    page = Page(operations, chat.edge.logins, chat.edge.refusals, spec.limits, ws_url)
+                    page = Page(operations, chat.edge, ws_url)
                     await outer.start(_serve_page, page, page_socket, spec.tls, until_over)
                     page_url = f"{page_urls[0]}/"
                     task_status.started(Running(http_port, ws_port, page_url, ws_url, chat.supervisor))
@@ -205,6 +208,7 @@ async def _serve_websocket(
             spec=websocket,
             ssl_context=spec.tls.context if spec.tls is not None else None,
             handler_nursery=chat.supervisor.handler_nursery,
+            reuse_port=spec.reuse_port,
         )
         listeners = await nursery.start(serve)
         task_status.started(listeners[0].socket.getsockname()[1])
@@ -224,8 +228,8 @@ def first_error(error: BaseException) -> BaseException:
     return first_error(inner[0]) if inner else error
 
 
-def _listen(port: int) -> socket.socket:
-    listening = socket.create_server((HOST, port))
+def _listen(port: int, spec: ChatSpec) -> socket.socket:
+    listening = socket.create_server((HOST, port), reuse_port=spec.reuse_port)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _TCP_USER_TIMEOUT)
     return listening

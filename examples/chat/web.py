@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -26,12 +27,14 @@ from supervisor.endpoints import endpoints
 from supervisor.metrics.prometheus import SupervisorCollector
 from supervisor.operations import Operations
 
-from .edge import Refusals
+from .edge import Edge
 from .limits import Limits
 from .logins import Logins
 from .protocol import NAME_LIMIT, NAME_RULE, ROOM_LIMIT, TEXT_LIMIT, Name
 from .protocol import Session as SessionId
+from .rooms import BACKLOG
 from .session import Wedge
+from .sessions import Sessions, SessionsError
 from .tokens import BadToken, Login
 
 
@@ -48,14 +51,24 @@ class Page:
     """The HTTP side of the chat."""
 
     operations: Operations
-    logins: Logins
-    refusals: Refusals
-    limits: Limits
+    edge: Edge
     ws_url: str
 
     @property
     def supervisor(self) -> Supervisor:
         return self.operations.supervisor
+
+    @property
+    def logins(self) -> Logins:
+        return self.edge.logins
+
+    @property
+    def everywhere(self) -> Sessions:
+        return self.edge.sessions
+
+    @property
+    def limits(self) -> Limits:
+        return self.edge.services.limits
 
     def app(self) -> Starlette:
         routes = [
@@ -83,7 +96,7 @@ class Page:
         ]
 
     async def config(self, _: Request) -> Response:
-        limits = {"name": NAME_LIMIT, "room": ROOM_LIMIT, "text": TEXT_LIMIT}
+        limits = {"name": NAME_LIMIT, "room": ROOM_LIMIT, "text": TEXT_LIMIT, "backlog": BACKLOG}
         return JSONResponse({"ws": self.ws_url, "limits": limits})
 
     async def log_in(self, request: Request) -> Response:
@@ -100,6 +113,9 @@ class Page:
         if login is None:
             return _LOG_IN
         self.logins.log_out(login)
+        if not await self.everywhere.logged_out(login):
+            sentence = "You are logged out here, but not all servers could be told."
+            return JSONResponse({"error": sentence}, status_code=503)
         return Response(status_code=204)
 
     async def sessions(self, request: Request) -> Response:
@@ -108,18 +124,18 @@ class Page:
         if login is None:
             return _LOG_IN
         stands = self.supervisor.explain(login.user)
-        refusal = self.refusals.of(login.user, within=self.limits.refusal_shown)
-        holders = (*stands.holders, *stands.condemned)
+        refusal = self.edge.refusals.of(login.user, within=self.limits.refusal_shown)
+        holders = (*await self.everywhere.holders(login.user), *stands.condemned)
         return JSONResponse(
             {
                 "limit": stands.limit,
                 "sessions": [self._session(login.user, holder) for holder in holders],
-                "refusal": None if refusal is None else _refusal(refusal),
+                "refusal": None if refusal is None else self._refusal(refusal),
             }
         )
 
     def _session(self, user: str, holder: Holder) -> dict[str, Any]:
-        ref = self.supervisor.lookup(user, holder.key)
+        ref = self.supervisor.lookup(user, holder.key) if not holder.node else None
         # Under the key of a condemned one there may live a new one, whose wires are not its.
         wires = attached_to(ref) if ref is not None and holder.connections else ()
         return {
@@ -129,29 +145,42 @@ class Page:
             "connections": holder.connections or 0,
             "wires": [_wire(connection.statistics()) for connection in wires],
             "age": round(holder.age, 1),
+            **self.everywhere.node_of(holder),
+        }
+
+    def _refusal(self, refusal: Refusal) -> dict[str, Any]:
+        return {
+            "sentence": refusal.sentence,
+            "reason": refusal.reason.value,
+            "retry_after": round(refusal.retry_after, 1),
+            "limit": refusal.limit,
+            "holders": [
+                {
+                    "session": holder.key,
+                    "verdict": holder.verdict.health.value,
+                    "evidence": holder.verdict.evidence,
+                    "kept": list(holder.kept),
+                    **self.everywhere.node_of(holder),
+                }
+                for holder in refusal.holders
+            ],
         }
 
     async def end(self, request: Request) -> Response:
         """Stop one of the user's own sessions: it works off its mail, and its connections close."""
-        found = await self._named_session(request)
-        if isinstance(found, Response):
-            return found
-        found.stop()
-        return Response(status_code=204)
+        return await self._do(request, lambda ref: ref.stop(), self.everywhere.stop)
 
     async def wedge(self, request: Request) -> Response:
         """A drill: make one of the user's own sessions hang."""
-        found = await self._named_session(request)
-        if isinstance(found, Response):
-            return found
-        try:
-            found.tell_nowait(Wedge())
-        except (ActorStopped, MailboxFull) as error:
-            return JSONResponse({"error": str(error)}, status_code=409)
-        return Response(status_code=204)
+        return await self._do(request, lambda ref: ref.tell_nowait(Wedge()), self.everywhere.wedge)
 
-    async def _named_session(self, request: Request) -> ActorRef[Any] | Response:
-        """The user's own session that the body names, or the answer that says why there is none."""
+    async def _do(
+        self,
+        request: Request,
+        here: Callable[[ActorRef[Any]], None],
+        elsewhere: Callable[[str, str], Awaitable[bool]],
+    ) -> Response:
+        """Do something to the user's own session that the body names, wherever it is."""
         login = self._login_of(request)
         if login is None:
             return _LOG_IN
@@ -160,9 +189,16 @@ class Page:
         except ValueError:
             return JSONResponse({"error": "Name one of your sessions."}, status_code=400)
         ref = self.supervisor.lookup(login.user, session)
-        if ref is None:
-            return JSONResponse({"error": "You have no such session, or it is ending."}, status_code=404)
-        return ref
+        try:
+            if ref is not None:
+                here(ref)
+            elif not await elsewhere(login.user, session):
+                return JSONResponse({"error": "You have no such session, or it is ending."}, status_code=404)
+        except (ActorStopped, MailboxFull) as error:
+            return JSONResponse({"error": str(error)}, status_code=409)
+        except SessionsError as error:
+            return JSONResponse({"error": str(error)}, status_code=503)
+        return Response(status_code=204)
 
     def _login_of(self, request: Request) -> Login | None:
         """Who asks. Only the header counts: a URL is logged, remembered and passed on."""
@@ -193,24 +229,6 @@ def _wire(statistics: ConnectionStatistics) -> dict[str, Any]:
         "queued_bytes": statistics.queued_bytes,
         "last_inbound_ago": round(trio.current_time() - statistics.last_inbound, 1),
         "round_trip": None if trip is None else round(trip, 4),
-    }
-
-
-def _refusal(refusal: Refusal) -> dict[str, Any]:
-    return {
-        "sentence": refusal.sentence,
-        "reason": refusal.reason.value,
-        "retry_after": round(refusal.retry_after, 1),
-        "limit": refusal.limit,
-        "holders": [
-            {
-                "session": holder.key,
-                "verdict": holder.verdict.health.value,
-                "evidence": holder.verdict.evidence,
-                "kept": list(holder.kept),
-            }
-            for holder in refusal.holders
-        ],
     }
 
 

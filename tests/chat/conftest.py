@@ -78,9 +78,16 @@ def tabs(browser: Browser) -> Generator[Tabs]:
 
 @contextmanager
 def running_server(
-    folder: Path, *more: str, limit: int = 20, http: int = 0, ws: int = 0, module: str = "examples.chat"
+    folder: Path,
+    *more: str,
+    limit: int = 20,
+    http: int = 0,
+    ws: int = 0,
+    module: str = "examples.chat",
+    warnings: tuple[str, ...] = ("error",),
 ) -> Generator[Server]:
-    command = [sys.executable, "-W", "error", "-m", module, "--limit", str(limit)]
+    filters = [word for warning in warnings for word in ("-W", warning)]
+    command = [sys.executable, *filters, "-m", module, "--limit", str(limit)]
     command += ["--database", str(folder / "chat.sqlite3"), "--http-port", str(http), "--ws-port", str(ws)]
     mark = secrets.token_hex(4)
     log, control = folder / f"log-{mark}.txt", folder / f"{mark}.sock"

@@ -15,6 +15,7 @@ import trio_websocket
 from actors import ConnectionSpec
 from actors.websocket import WebSocketSpec, serve_listeners
 from examples.chat.blocking import run_inline
+from examples.chat.ground import NodeSpec
 from examples.chat.limits import Limits
 from examples.chat.protocol import FRAME_LIMIT
 from examples.chat.server import SWEEP_PERIOD, Chat, ChatSpec, open_chat
@@ -125,7 +126,7 @@ class VirtualChat:
 
 
 @asynccontextmanager
-async def open_virtual_chat(
+async def open_virtual_chat(  # noqa: PLR0913  # what a server may differ in, by name
     folder: Path,
     *,
     limit: int = 20,
@@ -133,8 +134,13 @@ async def open_virtual_chat(
     capacity: int = 64 * 1024,
     limits: Limits | None = None,
     journal: Sink | None = None,
+    node: NodeSpec | None = None,
+    guests: AsyncExitStack | None = None,
 ) -> AsyncGenerator[VirtualChat]:
-    """A server, with the usual durations; at the end its log is judged."""
+    """A server, with the usual durations; at the end its log is judged.
+
+    `guests`: where its guests stay until the end, if that is another task's.
+    """
     spec = ChatSpec(
         database=folder / "chat.sqlite3",
         secret=SECRET,
@@ -142,12 +148,13 @@ async def open_virtual_chat(
         supervisor=SUPERVISION,
         limits=limits or Limits(),
         journal=journal,
+        node=node,
         websocket=WebSocketSpec(message_bytes=FRAME_LIMIT),
     )
     network = Network(latency=latency, capacity=capacity)
     with within(A_DAY, "the end of the test and of its server"):
-        async with open_server(spec, network) as (server, subscription), AsyncExitStack() as guests:
-            virtual = VirtualChat(server, network, limit, subscription, guests)
+        async with open_server(spec, network) as (server, subscription), AsyncExitStack() as own_guests:
+            virtual = VirtualChat(server, network, limit, subscription, guests or own_guests)
             yield virtual
     assert [str(violation) for violation in check_events(virtual.log, spec=SUPERVISION, limit=limit)] == []
 

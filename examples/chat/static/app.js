@@ -37,6 +37,7 @@ const conversation = new Conversation({
   retry: (id) => chat.retry(id),
   discard: (id) => chat.discard(id),
   source: showSource,
+  backlog: config.limits.backlog,
 });
 const roomList = new RoomList({ look, leave: leaveRoom });
 const memberList = new MemberList();

@@ -23,7 +23,6 @@ export class Chat {
   };
   // Counts welcomes: what was sent over an older connection may have got lost with it.
   #connection = 0;
-  #askedSince = new Map();
   #typedAt = 0;
   #flushTimer = 0;
 
@@ -57,7 +56,6 @@ export class Chat {
 
   leave(name) {
     this.rooms.delete(name);
-    this.#askedSince.delete(name);
     this.link.send({ type: "leave", room: name });
     this.#roomsChanged();
     this.look(this.active === name ? (this.rooms.keys().next().value ?? null) : this.active);
@@ -137,7 +135,6 @@ export class Chat {
 
   #welcome({ limit, sessions, resumed }) {
     this.#connection += 1;
-    this.#askedSince.clear();
     this.sessions = { count: sessions?.length ?? 0, limit };
     for (const room of this.rooms.values()) this.#requestJoin(room);
     for (const card of this.asks.unfinished()) {
@@ -172,7 +169,6 @@ export class Chat {
     if (message.user === this.user) this.outbox.arrived(message.id);
     else if (message.seq > (room.historyTo ?? 0) && !this.#seen(room)) room.countUnread(message.seq);
     if (this.#seen(room)) room.markRead();
-    if (room.gap) this.#requestMissing(room);
   }
 
   #seen(room) { return room.name === this.active && this.attended(); }
@@ -202,13 +198,7 @@ export class Chat {
 
   #requestJoin(room) {
     room.joined = false;
-    // Whoever joins with `since` gets all that is missing: no second request for the same hole.
-    this.#askedSince.set(room.name, room.last);
     this.link.send(room.last === null ? { type: "join", room: room.name } : { type: "join", room: room.name, since: room.last });
-  }
-
-  #requestMissing(room) {
-    if (this.#askedSince.get(room.name) !== room.last) this.#requestJoin(room);
   }
 
   #sendEntry(entry) {

@@ -22,7 +22,11 @@ const BY_ACCIDENT = {
   unresponsive: "This session hung, so the server ended it.",
   crashed: "This session crashed on the server.",
   shutdown: "The server is shutting down.",
+  fenced: "The server lost touch with the other servers, so it let go of its sessions.",
 };
+
+// Of many servers: it is not that there is no slot, but that nobody can say so just now.
+const UNDECIDED = /^The servers cannot agree|lives on another server/;
 
 // An older server says 1008 about a token, too; any other 1008 is about what this tab does.
 const ABOUT_TOKEN = /token|log(ged)? (in|out)/i;
@@ -32,20 +36,21 @@ const MEANINGS = {
   1008: (reason) => (ABOUT_TOKEN.test(reason) ? loggedOut(reason) : unwanted(reason)),
   1009: () => [AGAIN, "A message was too big for the server, so it closed the connection."],
   1011: (reason) => sessionEnded(reason) ?? [AGAIN, "Something went wrong inside the server."],
-  1012: () => [AGAIN, "The server restarts."],
-  1013: (reason) => [REFUSED, reason],
+  1012: (reason) => sessionEnded(reason) ?? [AGAIN, "The server restarts."],
+  1013: (reason) => [UNDECIDED.test(reason) ? AGAIN : REFUSED, reason],
   4001: loggedOut,
   4009: (reason) => [ENDED, reason || "This session had to make room for another one of yours."],
+  4010: () => [ENDED, "This session goes on elsewhere: another tab has taken it, or it has moved to another server."],
   4008: () => [AGAIN, "This tab read too slowly, so the server let go of it."],
 };
 
 /**
  * `{fate, sentence, pause}`; `opened` says whether this attempt ever got through to the server. `pause`: in
- * how many milliseconds a server that restarts wants to see us again, so that not all come at once; or null.
+ * how many milliseconds a server wants to see us again, so that not all come at once; or null.
  */
 export function meaningOf({ code, reason = "", opened = true }) {
   const [fate, sentence] = MEANINGS[code]?.(reason) ?? [AGAIN, reason || wordless(code, opened)];
-  const told = code === 1012 ? /Retry in (\d+) s/.exec(reason) : null;
+  const told = code === 1012 || code === 1013 ? /Retry in (\d+) s/.exec(reason) : null;
   return { fate, sentence, pause: told && 1000 * told[1] };
 }
 

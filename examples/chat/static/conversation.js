@@ -2,7 +2,7 @@
 
 import { makeCard, updateCard } from "./card.js";
 import { Keyed, avatar, byId, el, icon, setAttribute } from "./dom.js";
-import { clock, dayName, fullTime, plural } from "./format.js";
+import { clock, dayName, fullTime } from "./format.js";
 
 // Nearer to the end than this counts as "at the end".
 const NEAR_END = 80;
@@ -28,9 +28,9 @@ export class Conversation {
   #height = 0;
   #settleTimer = 0;
 
-  /** `acts`: retry(id), discard(id), source(source). */
-  constructor(acts) {
-    this.acts = acts;
+  /** `acts`: retry(id), discard(id), source(source); `backlog`: so many messages a newcomer to a room is sent. */
+  constructor({ backlog, ...acts }) {
+    Object.assign(this, { acts, backlog });
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     this.#jump.addEventListener("click", () => this.toEnd({ smooth: true }));
     // The composer grows, the keyboard opens, the window turns: whoever was at the end stays there.
@@ -83,9 +83,9 @@ export class Conversation {
     head.hidden = !room.joined && first === undefined;
     byId("history-room").textContent = room.name;
     byId("history-text").textContent =
-      first > 1 ? `${plural(first - 1, "earlier message")} not shown here. The assistant can search them.`
-      : first === 1 ? "This is where the room began."
-      : "Nobody has said anything here yet. Be the first.";
+      first === undefined ? "Nobody has said anything here yet. Be the first."
+      : room.beganHere(this.backlog) ? "This is where the room began."
+      : "What was said before is not shown here. The assistant can search it.";
   }
 
   #resized() {

@@ -86,13 +86,14 @@ export class RefusedPanel {
     this.onRetry();
   }
 
-  #makeHolder({ session, verdict, evidence, kept = [] }) {
+  #makeHolder({ session, verdict, evidence, kept = [], node }) {
     const short = session.slice(0, 8);
     return el("li.holder", { "data-session": session },
       el("div.session-head", {},
         stateChip(verdict),
         session === this.identity.session && el("span.this-tab", {}, "this tab"),
         el("code.session-id", { title: session }, short),
+        Boolean(node) && el("span.holder-node", { dir: "auto" }, `on ${node}`),
         el("button.small.danger.end", {
           type: "button", "aria-label": `End session ${short} and take its place`, onclick: (event) => this.#end(session, event.currentTarget),
         }, "End")),
@@ -113,7 +114,7 @@ export class RefusedPanel {
   }
 }
 
-const asHolder = ({ session, state, evidence }) => ({ session, verdict: state, evidence, kept: [] });
+const asHolder = ({ session, state, evidence, node }) => ({ session, verdict: state, evidence, kept: [], node });
 
 /** "garbage: it has a connection" becomes a stage and what that stage found. */
 function makeKept(line) {

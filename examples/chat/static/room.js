@@ -22,7 +22,8 @@ export class Room {
     this.members = new Map();
     this.typists = new Map();
     this.joined = false;
-    // Invariant: between the first message and `last` nothing is missing.
+    // Invariant: between the first message and `last` nothing is missing. A seq says no more than what comes
+    // after what; the server sends in order, so that what has come is all there is up to there.
     this.last = null;
     this.historyTo = null;
     this.#backlogTo = null;
@@ -49,19 +50,20 @@ export class Room {
     this.#seen.add(message.seq);
     this.messages.splice(placeFor(message, this.messages), 0, message);
     this.typists.delete(message.user);
-    this.last ??= message.seq;
-    while (this.#seen.has(this.last + 1)) this.last += 1;
+    this.last = Math.max(this.last ?? 0, message.seq);
     this.#trim();
     return true;
   }
 
   has(seq) { return seq <= this.#floor || this.#seen.has(seq); }
 
-  /** Something after `last` came too early. */
-  get gap() { return this.messages.length > 0 && this.messages.at(-1).seq > this.last; }
-
   /** All that was there when we came in has arrived. */
   get caughtUp() { return this.#backlogTo !== null && (this.last ?? 0) >= this.#backlogTo; }
+
+  /** Of a room with fewer messages than a newcomer is sent, the first one is here. */
+  beganHere(backlog) {
+    return this.#floor === 0 && this.messages.filter(({ seq }) => seq <= (this.#backlogTo ?? 0)).length < backlog;
+  }
 
   /** Everything that is here has been seen. */
   markRead() {
@@ -91,7 +93,6 @@ export class Room {
       this.#seen.delete(seq);
       this.#floor = Math.max(this.#floor, seq);
     }
-    this.last = Math.max(this.last, this.#floor);
   }
 }
 

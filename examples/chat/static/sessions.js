@@ -96,18 +96,18 @@ export class SessionsPanel {
   }
 }
 
-function update(node, { state, evidence, age, wires }) {
+function update(node, { state, evidence, age, wires, node: server }) {
   setAttribute(node, "data-state", state);
   setText(node.querySelector(".chip"), state);
   setAttribute(node.querySelector(".chip"), "data-state", state);
   setText(node.querySelector(".evidence"), evidence);
-  setText(node.querySelector(".session-facts"), factsOf({ age, wires }));
+  setText(node.querySelector(".session-facts"), factsOf({ age, wires, server }));
 }
 
-/** What its evidence does not say: its age, and what its tabs have not read yet. */
-function factsOf({ age, wires = [] }) {
+/** What its evidence does not say: its age, where it is, and what its tabs have not read yet. */
+function factsOf({ age, wires = [], server }) {
   const unread = wires.reduce((sum, wire) => sum + wire.queued_bytes, 0);
-  return `${duration(age)} old${unread > 0 ? ` · ${Math.ceil(unread / 1024)} KiB unread` : ""}`;
+  return `${duration(age)} old${server ? ` · on ${server}` : ""}${unread > 0 ? ` · ${Math.ceil(unread / 1024)} KiB unread` : ""}`;
 }
 
 export const stateChip = (state) => el("span.chip", { "data-state": state }, state);

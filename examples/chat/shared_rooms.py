@@ -1,0 +1,172 @@
+"""Rooms over all nodes of a cluster: each follows the room's log, and knows who is in it anywhere."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+
+import attrs
+import msgspec
+import trio
+
+from supervisor.cluster import (
+    GAP,
+    Cluster,
+    EngineDown,
+    EngineRefused,
+    EngineUnknown,
+    Entry,
+    Follower,
+    Presence,
+    Rewritten,
+    Topic,
+    Truncated,
+)
+
+from .rooms import Reach, Room
+from .shared_history import log_of, stored_of
+
+_log = logging.getLogger(__name__)
+
+# Seconds. An engine that refuses what it should do is told of in the log, and asked again.
+PAUSE = 1.0
+# Who types, and is not told of yet. More is not worth telling.
+TYPISTS = 64
+
+
+class _Typing(msgspec.Struct, frozen=True, array_like=True):
+    """What nodes tell each other: `by` is who says it, so that it does not hear itself."""
+
+    by: str
+    room: str
+    user: str
+
+
+@attrs.define(eq=False)
+class _Here:
+    """One room that somebody is in here."""
+
+    room: Room
+    presence: Presence
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    after: int | None = None
+    """All up to here was published here; None: nothing was asked yet."""
+
+
+@attrs.define(eq=False)
+class SharedRooms(Reach):
+    """What becomes of rooms beyond this process; made by `open_shared_rooms`."""
+
+    _cluster: Cluster
+    _nursery: trio.Nursery
+    _typists: trio.MemorySendChannel[_Typing]
+    _me: str = attrs.field(init=False, factory=lambda: secrets.token_hex(8))
+    _here: dict[str, _Here] = attrs.field(init=False, factory=dict[str, _Here])
+
+    def open(self, room: Room) -> None:
+        presence = Presence(self._cluster.engine, f"room:{room.name}", self._cluster, self._cluster.spec)
+        here = self._here[room.name] = _Here(room, presence)
+        self._nursery.start_soon(self._keep, here, name=f"room {room.name}")
+
+    def close(self, name: str) -> None:
+        self._here.pop(name).scope.cancel()
+
+    def enter(self, name: str, user: str) -> None:
+        here = self._here[name]
+        here.presence.enter(user)
+        here.room.present(here.presence.who)
+
+    def leave(self, name: str, user: str) -> None:
+        self._here[name].presence.leave(user)
+
+    def typing(self, name: str, user: str) -> None:
+        try:
+            self._typists.send_nowait(_Typing(self._me, name, user))
+        except trio.WouldBlock:
+            return  # who types goes on typing
+
+    # One room
+
+    async def _keep(self, here: _Here) -> None:
+        with here.scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_for_ever, here.presence.run)
+                nursery.start_soon(_for_ever, partial(self._follow, here))
+                await self._show_presence(here)
+
+    async def _show_presence(self, here: _Here) -> None:
+        while True:
+            here.room.present(here.presence.who)
+            await here.presence.wait_changed()
+
+    async def _follow(self, here: _Here) -> None:
+        async with log_of(self._cluster, here.room.name).follow(after=here.after) as follower:
+            here.after = follower.position
+            await here.presence.looked.wait()
+            here.room.present(here.presence.who)
+            here.room.followed.set()
+            await self._publish(here, follower)
+
+    async def _publish(self, here: _Here, follower: Follower) -> None:
+        room = here.room
+        while True:
+            match await follower.receive():
+                case Entry() as entry:
+                    room.publish(stored_of(room.name, entry))
+                    here.after = entry.position
+                case Rewritten(back_to):
+                    _log.warning("room %s: the engine has lost what came after %d", room.name, back_to)
+                    room.begin_anew(back_to)
+                case Truncated():
+                    _log.warning("room %s: messages went before this node could read them", room.name)
+                    room.begin_anew(0)
+
+    # Who types
+
+    async def tell_who_types(self, typists: trio.MemoryReceiveChannel[_Typing]) -> None:
+        topic = self._topic()
+        async for typing in typists:
+            try:
+                await topic.publish(msgspec.json.encode(typing).decode())
+            except (EngineDown, EngineUnknown):
+                continue  # a moment later it is worth nothing
+
+    async def hear_who_types(self) -> None:
+        decoder = msgspec.json.Decoder(_Typing)
+        async with self._topic().listen() as subscription:
+            while True:
+                message = await subscription.receive()
+                if message is GAP:
+                    continue
+                typing = decoder.decode(message)
+                here = self._here.get(typing.room)
+                if here is not None and typing.by != self._me:
+                    here.room.show_typing(typing.user)
+
+    def _topic(self) -> Topic:
+        return Topic(self._cluster.engine, "chat:typing")
+
+
+async def _for_ever(keep: Callable[[], Awaitable[None]]) -> None:
+    """Whatever the engine refuses: an operator will mend it, and then it goes on."""
+    while True:
+        try:
+            await keep()
+        except* EngineRefused as refusals:
+            _log.warning("%s", refusals.exceptions[0])
+        await trio.sleep(PAUSE)
+
+
+@asynccontextmanager
+async def open_shared_rooms(cluster: Cluster) -> AsyncGenerator[SharedRooms]:
+    """The reach of this process's rooms, for as long as the block lasts."""
+    send, receive = trio.open_memory_channel[_Typing](TYPISTS)
+    async with trio.open_nursery() as nursery:
+        rooms = SharedRooms(cluster, nursery, send)
+        nursery.start_soon(_for_ever, partial(rooms.tell_who_types, receive))
+        nursery.start_soon(_for_ever, rooms.hear_who_types)
+        yield rooms
+        nursery.cancel_scope.cancel()
