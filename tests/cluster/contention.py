@@ -246,9 +246,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         progress.print(f"{name} ...")
         how = {key: getattr(options, key) for key in ("seconds", "processes", "lease", "seed")}
         results.append(trio.run(partial(contend, scenario, **how)))
+        if options.json:
+            options.json.write_text(json.dumps(as_json(results), indent=1))
     out.print(table(results, processes=options.processes))
-    if options.json:
-        options.json.write_text(json.dumps(as_json(results), indent=1))
     return 0 if all(map(is_as_expected, results)) else 1
 
 

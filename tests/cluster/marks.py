@@ -110,11 +110,11 @@ class Marks:
 
 
 def read_header(path: Path) -> memoryview[int]:
-    """The counts of a node as they are now; zeros if it has not made its file yet."""
+    """The counts of a node as they are now; zeros if it has not made its file yet, or only begun to."""
     if not path.exists():
         return memoryview(bytes(WORD * HEADER)).cast("Q")
     with path.open("rb") as file:
-        return memoryview(file.read(WORD * HEADER)).cast("Q")
+        return memoryview(file.read(WORD * HEADER).ljust(WORD * HEADER, b"\0")).cast("Q")
 
 
 def read_records(path: Path) -> list[memoryview[int]]:
