@@ -17,6 +17,6 @@ engine has it: how safe that is, its `appendfsync` and its replicas say. Of each
 kept, and the assistant looks through the latest 2,000 of its rooms. One user's id is stored once in a *room*
 for an hour, not once for ever in all. With `--workers` the explanation of a refusal may come from another
 process, which knows who holds the slots, but not why the first one left them there. A logout that cannot
-be written to the engine holds on its own node only, and says so; of more than 10,000 logouts a node that starts
-knows the latest.
+be written to the engine holds on its own node only, and says so; of more than 10,000 logouts a node that
+starts knows the latest.
 """

@@ -165,7 +165,8 @@ def _cluster(window: Window) -> Iterator[Alert]:
     orphans = window.grown(lambda counts: counts.orphans_dropped + counts.slots_added + counts.slots_lost)
     if orphans >= window.thresholds.orphans:
         yield Alert(AlertName.ORPHANS, f"The cluster had counted {orphans:g} slots of this node wrongly.")
-    silent, asked = (window.grown(get) for get in (lambda c: c.owners_silent, lambda c: c.owners_asked))
+    silent = window.grown(lambda counts: counts.owners_silent)
+    asked = window.grown(lambda counts: counts.owners_asked)
     if silent >= window.thresholds.silent:
         summary = f"Other nodes were asked {asked:g} times to make room, and {silent:g} times did not answer."
         yield Alert(AlertName.OWNERS_SILENT, summary)

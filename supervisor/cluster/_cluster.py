@@ -183,7 +183,7 @@ class Cluster:
         """How long one step of an admission may take, in seconds."""
         return self.spec.admission_deadline
 
-    async def serve(self, node: LocalNode, *, task_status: trio.TaskStatus[None]) -> None:
+    async def serve(self, node: LocalNode, *, task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC128  # passed on
         """Keep the node in the cluster. Called by `open_supervisor`."""
         if self._node is not None:
             raise RuntimeError("a cluster serves one supervisor: call open_cluster once for each")

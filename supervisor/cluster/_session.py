@@ -114,12 +114,12 @@ class Membership:
 
     # Keeping it
 
-    async def run(self, node: LocalNode, *, task_status: trio.TaskStatus[None]) -> None:
+    async def run(self, node: LocalNode, *, task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC128  # passed on
         """Hold a lease until cancelled, one after the other. Started when there is one, or none for long."""
         try:
             async with trio.open_nursery() as tenancies:
                 tenancies.start_soon(self._watch_engine, node)
-                tenancies.start_soon(self._start_in_time, task_status)
+                tenancies.start_soon(self._tell_in_time, task_status.started)
                 while True:
                     session = await self._open()
                     over = trio.Event()
@@ -128,11 +128,11 @@ class Membership:
         finally:
             self.ground = None
 
-    async def _start_in_time(self, task_status: trio.TaskStatus[None]) -> None:
+    async def _tell_in_time(self, started: Callable[[], None]) -> None:
         with trio.move_on_after(self._spec.lease):
             while self.now is None:
                 await self.wait_changed()
-        task_status.started()
+        started()
 
     async def _open(self) -> Session:
         """Begin a session, trying until it works."""

@@ -103,10 +103,12 @@ class Slots:
                     pass
         except (QuotaRefused, LivesElsewhere):
             raise  # it does not count
-        except BaseException as error:
-            if isinstance(error, ClusterUnavailable) and self._membership.keeps:
-                self._held[claim.slot] = UNCOUNTED
-                return
+        except ClusterUnavailable:
+            if not self._membership.keeps:
+                self._give_back(claim.user, claim.slot)  # it may
+                raise
+            self._held[claim.slot] = UNCOUNTED
+        except BaseException:
             if asked:
                 self._give_back(claim.user, claim.slot)  # it may
             raise

@@ -405,7 +405,7 @@ class Figures:
     fan_out: list[FanOut]
 
 
-def middle(several: Sequence[Any]) -> Any:
+def middle(several: Sequence[attrs.AttrsInstance]) -> Any:
     """Field by field the median of several records of one kind."""
     first = several[0]
     numbers = {

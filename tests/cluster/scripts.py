@@ -111,7 +111,7 @@ async def perform(script: list[Action], limit: int, seed: int) -> Told:
         unproven = list[str]()
         async with trio.open_nursery() as nursery:
             for action in script:
-                await _perform(world, action, nursery, unproven)
+                await take(world, action, nursery, unproven)
             await world.heal()
         unequal = [user for user in USERS if await world.counted(user) != world.held(user)]
         admitted = [await _fill(world, user, limit) for user in USERS]
@@ -125,7 +125,7 @@ async def _fill(world: World, user: str, limit: int) -> int:
     return len(world.acting.now[user])
 
 
-async def _perform(world: World, action: Action, nursery: trio.Nursery, unproven: list[str]) -> None:
+async def take(world: World, action: Action, nursery: trio.Nursery, unproven: list[str]) -> None:
     match action:
         case Spawn():
             nursery.start_soon(_come, world, action, unproven)

@@ -33,7 +33,7 @@ from supervisor.metrics.prometheus import SupervisorCollector
 from supervisor.testing import run
 from tests.supervisor.test_endpoints import ask
 
-from .scripts import NODES, Action, _perform, scripts
+from .scripts import NODES, Action, scripts, take
 from .troubles import ALICE, TROUBLES, cut_off, failed_over, fill, full, silent_owner, wiped
 from .world import LEASE, SimulatedNode, World, open_world
 
@@ -83,7 +83,7 @@ async def judged(script: list[Action], limit: int, seed: int, policy: OnLeaseLos
     async with open_world(NODES, limit=limit, seed=seed, on_lease_lost=policy) as world:
         async with trio.open_nursery() as nursery:
             for action in script:
-                await _perform(world, action, nursery, [])
+                await take(world, action, nursery, [])
             await world.heal()
         logs = [(node.log.all, node.supervisor.spec) for node in world.nodes]
         return [

@@ -61,19 +61,14 @@ CLUSTER_MUTANTS = (
     ),
     _slots(
         "a cancelled admission is an orphan",
-        "                self._give_back(claim.user, claim.slot)  # it may\n",
-        "                pass\n",
+        "            if asked:\n                self._give_back(claim.user, claim.slot)  # it may\n",
+        "",
     ),
     _slots("what is given back is not told", "        self._leaving.setdefault(user, set()).add(slot)\n", ""),
     _slots(
         "what is given back is not told before the next is asked for",
         "limit=claim.limit, gone=gone)",
         "limit=claim.limit, gone=())",
-    ),
-    _slots(
-        "admitted under a lease that is over",
-        "if self._membership.now is not session:\n                    return False",
-        "if False:\n                    return False",
     ),
     _slots(
         "a key that lives elsewhere is just refused",
