@@ -166,8 +166,8 @@ def _cluster(window: Window) -> Iterator[Alert]:
     if orphans >= window.thresholds.orphans:
         yield Alert(AlertName.ORPHANS, f"The cluster had counted {orphans:g} slots of this node wrongly.")
     silent = window.grown(lambda counts: counts.owners_silent)
-    asked = window.grown(lambda counts: counts.owners_asked)
     if silent >= window.thresholds.silent:
+        asked = window.grown(lambda counts: counts.owners_asked)
         summary = f"Other nodes were asked {asked:g} times to make room, and {silent:g} times did not answer."
         yield Alert(AlertName.OWNERS_SILENT, summary)
 

@@ -1,5 +1,6 @@
 """What is told of a node: its log is judged, its counts are recounted, its health follows the policy."""
 
+# pyright: reportPrivateUsage=false
 from __future__ import annotations
 
 from collections.abc import Sequence
