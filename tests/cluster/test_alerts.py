@@ -40,7 +40,9 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(node: int = 0, thresholds: Thresholds | None = None, **world: Any) -> AsyncGenerator[Watched]:
+async def watched(
+    node: int = 0, thresholds: Thresholds | None = None, **world: Any
+) -> AsyncGenerator[Watched]:
     async with open_world(3, **world) as opened, trio.open_nursery() as nursery:
         watch = Watched(opened)
         supervisor = opened.nodes[node].supervisor
