@@ -24,7 +24,7 @@ from supervisor import (
 
 from ._bus import Bus, Handler
 from ._engine import Engine, Slot
-from ._errors import ClusterError, EngineDown
+from ._errors import ClusterError, EngineDown, EngineRefused
 from ._nodes import node_of, read, silent_holder, written
 from ._redis import open_redis
 from ._session import Membership, boottime
@@ -318,13 +318,17 @@ async def open_cluster(
 
 
 async def _look_around(cluster: Cluster) -> None:
-    """Is the engine there, and do all agree on the lease?"""
-    try:
-        nodes = await cluster.nodes()
-    except ClusterError as error:
-        wire = cluster.engine.wire
-        why = f"{error}; is it running, and is it Valkey or Redis 7 or later?"
-        raise EngineDown(wire.address, why) from error
+    """Is the engine there, and do all agree on the lease? A short trouble of its is waited out."""
+    until = trio.current_time() + cluster.spec.admission_deadline
+    nodes: tuple[Node, ...] | None = None
+    while nodes is None:
+        try:
+            nodes = await cluster.nodes()
+        except ClusterError as error:
+            if trio.current_time() >= until or isinstance(error, EngineRefused):
+                why = f"{error}; is it running, and is it Valkey or Redis 7 or later?"
+                raise EngineDown(cluster.engine.wire.address, why) from error
+            await trio.sleep(cluster.spec.retry)
     other = next((node for node in nodes if node.lease != cluster.spec.lease), None)
     if other is not None:
         raise ValueError(

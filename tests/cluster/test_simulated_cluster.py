@@ -357,6 +357,15 @@ async def test_an_engine_that_is_not_there_is_told_before_anything_is_opened(
                 raise AssertionError
 
 
+async def test_a_reply_that_is_lost_while_a_node_starts_is_asked_for_again(autojump_clock: MockClock) -> None:
+    async with open_world(1) as world:
+        wire = world.engine.wire("other")
+        wire.replies_to_lose = 1
+        spec = ClusterSpec(name="other", lease=LEASE)
+        async with open_cluster(wire, spec, boottime=trio.current_time) as cluster:
+            assert [node.name for node in await cluster.nodes()] == ["n0"]
+
+
 async def test_all_nodes_have_the_same_lease(autojump_clock: MockClock) -> None:
     async with open_simulated_engine() as engine:
         one = ClusterSpec(name="one", lease=4.0)
