@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context
 from types import MappingProxyType
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import trio
 
 from actors import ActorRef, ExitReason, State
 
-from ._backend import Backend, Claim
+from ._backend import Backend
 from ._counts import Counts
 from ._drain import Drain
 from ._errors import SupervisorClosed
-from ._events import Event, LimitChanged, SettingsChanged, ShutdownHeld, Stamp
+from ._events import LimitChanged, SettingsChanged, ShutdownHeld
 from ._eviction import EvictionPolicy
 from ._fitness import Facts, Fitness, fitness
 from ._handlers import HandlerNursery
+from ._here import Here
 from ._limits import Limits, check_limit
 from ._quota import LocalQuota
 from ._reaper import Reaper
@@ -27,7 +28,6 @@ from ._report import (
     CleanupReport,
     DrainReport,
     Explanation,
-    Holder,
     Snapshot,
     Stage,
     Standing,
@@ -46,7 +46,6 @@ from ._table import Services
 from ._user import UserSupervisor
 
 M = TypeVar("M")
-P = ParamSpec("P")
 
 # These are built into what runs: threads, and slots that were given back already.
 FIXED = frozenset(
@@ -55,9 +54,6 @@ FIXED = frozenset(
 )
 
 _USUAL_DRAIN = DrainSpec()
-
-# So many are fenced in one step of the event loop.
-FENCED_AT_ONCE = 50
 
 # What a survey may take of the event loop, as a part of it: an open console is to cost less than 2 %.
 SURVEY_SHARE = 0.015
@@ -407,70 +403,7 @@ class Supervisor:
         self._root.start_soon(self._reaper.run)
         await self._root.start(sweep_for_ever, self._sweep.run, self._pace, services.events)
         if services.backend is not None:
-            await self._root.start(services.backend.serve, self)
-
-    # The cluster's side
-
-    def tell(self, kind: Callable[Concatenate[Stamp, P], Event], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Emit an event."""
-        events = self._services.events
-        events.emit(kind(events.stamp(), *args, **kwargs))
-
-    def figures(self) -> Mapping[str, int]:
-        """How much lives here."""
-        counts = self.counts()
-        return {"managers": counts.managers, "users": counts.users, "zombies": counts.zombies}
-
-    def claims(self) -> Mapping[str, Sequence[Claim]]:
-        """By user: the slots that are held here."""
-        return {user: claims for user in self._users if (claims := self.claims_of(user))}
-
-    def claims_of(self, user: str) -> Sequence[Claim]:
-        """Those of one user."""
-        here = self._users.get(user)
-        table = here.table if here is not None else None
-        if table is None:
-            return ()
-        holders = (*table.children, *table.condemned[table.allowance :])
-        return [Claim(user, child.key, child.slot, table.limit) for child in holders]
-
-    async def fence(self, why: str) -> None:
-        """End everybody that has begun, at once: nothing here may act for the cluster any more."""
-        begun = [c for here in self._users.values() for c in here.table.children if c.task is not None]
-        for number, child in enumerate(begun, 1):
-            child.cancel(ExitReason.FENCED, why)
-            if number % FENCED_AT_ONCE == 0:
-                await trio.lowlevel.checkpoint()
-
-    def give_up(self, user: str, slots: Sequence[str], why: str) -> tuple[str, ...]:
-        """Have those end that hold these slots, and say their keys."""
-        here = self._users.get(user)
-        going = [c for c in here.table.children if c.slot in slots] if here is not None else []
-        for child in going:
-            child.stop(ExitReason.FENCED, why)
-        return tuple(child.key for child in going)
-
-    async def clean_up(self, user: str) -> tuple[Holder, ...]:
-        """Judge the user's managers here, end those that the evidence speaks against; who is left."""
-        here = self._users.get(user)
-        if here is None:
-            return ()
-        bound = self.spec.admission_deadline
-        report = await here.clean_up(Stage.LIVENESS, Trigger.ELSEWHERE, bound=bound)
-        return here.holders(report.stages)
-
-    def holders(self, user: str) -> tuple[Holder, ...]:
-        """Who holds slots of the user here, and the verdict on each."""
-        here = self._users.get(user)
-        return here.holders() if here is not None else ()
-
-    async def stop_here(self, user: str, key: str, detail: str) -> bool:
-        """Stop one manager, and wait until it has left; False: there is none."""
-        here = self._users.get(user)
-        if here is None or here.table.under(key) is None:
-            return False
-        await here.stop(key, detail)
-        return True
+            await self._root.start(services.backend.serve, Here(services, self._users))
 
     def stop_accepting(self) -> None:
         """Start nothing new from now on. Whoever is here stays."""

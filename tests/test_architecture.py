@@ -103,6 +103,7 @@ ORDER = {
         "_sweeper",
         "_dead_man",
         "_drain",
+        "_here",
         "_supervisor",
         "_signals",
         "_loop_view",

@@ -187,7 +187,7 @@ class Operations:
         try:
             holders = await cluster.holders(user)
         except SupervisorError as error:
-            problem, holders = str(error), self.supervisor.holders(user)
+            problem, holders = str(error), self.supervisor.explain(user).holders
         stands = cluster.statistics()
         me = "" if stands is None else stands.node
         return _shapes.whereabouts(user, holders, me, trio.current_time(), problem=problem)

@@ -405,13 +405,13 @@ class Figures:
     fan_out: list[FanOut]
 
 
-def middle(several: Sequence[attrs.AttrsInstance]) -> Any:
+def middle(several: Sequence[Any]) -> Any:
     """Field by field the median of several records of one kind."""
     first = several[0]
     numbers = {
-        field.name: median(getattr(each, field.name) for each in several)
-        for field in attrs.fields(type(first))
-        if not isinstance(getattr(first, field.name), str)
+        name: median(getattr(each, name) for each in several)
+        for name, value in attrs.asdict(first, recurse=False).items()
+        if not isinstance(value, str)
     }
     return attrs.evolve(first, **numbers)
 

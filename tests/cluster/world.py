@@ -18,6 +18,7 @@ from supervisor import (
     Event,
     HealthPolicy,
     LivesElsewhere,
+    LocalNode,
     Obtained,
     SpawnFailed,
     SpawnRefused,
@@ -88,6 +89,13 @@ class SimulatedNode:
     supervisor: Supervisor
     log: Log
 
+    @property
+    def here(self) -> LocalNode:
+        """As its share of the cluster sees it."""
+        node = self.cluster._node  # pyright: ignore[reportPrivateUsage]  # what it was given
+        assert node is not None, "it serves"
+        return node
+
     def of(self, kind: type[E]) -> list[E]:
         """What has happened here so far, of one kind."""
         return self.log.of(kind)
@@ -140,7 +148,7 @@ class World:
 
     def held(self, user: str) -> set[tuple[str, str]]:
         """The slots that the nodes hold, each with the name of its node."""
-        return {(node.name, c.slot) for node in self.nodes for c in node.supervisor.claims_of(user)}
+        return {(node.name, c.slot) for node in self.nodes for c in node.here.claims_of(user)}
 
     async def counted(self, user: str) -> set[tuple[str, str]]:
         """The slots that the engine counts, likewise."""

@@ -160,7 +160,7 @@ CLUSTER_MUTANTS = (
     ),
     _mutant(
         "whoever is fenced is not ended by us",
-        "supervisor/_supervisor.py",
+        "supervisor/_here.py",
         "            child.cancel(ExitReason.FENCED, why)\n",
         "            pass\n",
     ),
