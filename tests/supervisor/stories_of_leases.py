@@ -257,3 +257,15 @@ def one_is_to_begin_when_others_have_answered(story: Story, wrong: bool) -> None
     until = 3.0 + POLICY.start_grace
     holder = story.holder(waiting, Health.STARTING, since=3.0, until=until, phase=Phase.WAITING_TO_RUN)
     story.refuse(attrs.evolve(holder, connections=0), stages=stages, reason=FULL, live=2)
+
+
+@breaks(Rule.NO_GHOSTS)
+def what_another_node_says_of_its_own_is_not_judged_by_this_log(story: Story, wrong: bool) -> None:
+    join(story)
+    first = story.begin("a", 1)
+    story.reserve("late", 2)
+    stages = story.clean()
+    story.tell(OwnersAsked, "ann", ("m",), (), 0, 0.1)
+    here = story.holder(first, Health.IDLE if wrong else Health.HEALTHY)
+    there = Holder("b", 1, Verdict(Health.IDLE, "quiet"), 1.0, None, node="m")
+    story.refuse(here, there, stages=stages, reason=FULL, live=2)
