@@ -58,6 +58,10 @@ class LocalNode(Protocol):
         """Judge the user's managers here, end those that the evidence speaks against, and say who is left."""
         ...
 
+    async def reclaim(self, user: str) -> bool:
+        """End the one whose client is gone longest and may still come back; False: there is none."""
+        ...
+
     def holders(self, user: str) -> tuple[Holder, ...]:
         """Who holds slots of the user here, and the verdict on each."""
         ...
@@ -99,6 +103,12 @@ class Backend(Protocol):
         """Have the other nodes judge who holds the user's slots there, and reap; say who is left there.
 
         Takes no longer than `patience`. Whoever does not answer in time is told as such.
+        """
+        ...
+
+    async def reclaim(self, claim: Claim, holders: Sequence[Holder]) -> bool:
+        """Of these, have the one end whose client is gone longest and may still come back; False: there is
+        none, or its node did not answer.
         """
         ...
 

@@ -14,6 +14,7 @@ from actors import ExitReason, State, run_actor
 from ._backend import Backend, Claim
 from ._beyond import count_in, count_in_everywhere, count_in_nowait
 from ._child import Child
+from ._cleanup import nothing_needed
 from ._errors import ClusterUnavailable, LivesElsewhere
 from ._events import FoundElsewhere, NotAdmitted
 from ._health import PAST
@@ -48,7 +49,12 @@ class Owner(Protocol):
         ...
 
     def clean_up(
-        self, until: Stage, trigger: Trigger, *, bound: float | None = None
+        self,
+        until: Stage,
+        trigger: Trigger,
+        *,
+        needed: Callable[[], int] = nothing_needed,
+        bound: float | None = None,
     ) -> Awaitable[CleanupReport]:
         """Clean up after the one user."""
         ...
@@ -194,7 +200,7 @@ class Beginnings:
             child.begins_after(max(0.0, child.pulse.since - trio.current_time()) + longest)
             self._watch(child)
             try:
-                stages = await count_in_everywhere(services, backend, claim, self._owner.clean_up)
+                stages = await count_in_everywhere(self._table, backend, claim, self._owner.clean_up)
             except ClusterUnavailable as error:
                 spawn = self._owner.start_of(child)
                 if spawn is not None and not spawn.joins:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import trio
 
 from ._backend import Backend, Claim
 from ._child import Child
+from ._cleanup import nothing_needed, resumable_until
 from ._quota import QuotaRefused
 from ._report import CleanupReport, RefusalReason, Stage, StageReport, Trigger
-from ._table import Services
+from ._table import Services, Table
 
 # Who waits for a slot that other nodes hold asks again so often, in seconds.
 ASK_AGAIN = 0.25
@@ -21,7 +22,12 @@ class CleanUp(Protocol):
     """Clean up after the one user."""
 
     def __call__(
-        self, until: Stage, trigger: Trigger, *, bound: float | None = None
+        self,
+        until: Stage,
+        trigger: Trigger,
+        *,
+        needed: Callable[[], int] = nothing_needed,
+        bound: float | None = None,
     ) -> Awaitable[CleanupReport]: ...
 
 
@@ -63,30 +69,42 @@ async def _make_room_for(child: Child, services: Services, clean_up: CleanUp) ->
 
 
 async def count_in_everywhere(
-    services: Services, backend: Backend, claim: Claim, clean_up: CleanUp
+    table: Table, backend: Backend, claim: Claim, clean_up: CleanUp
 ) -> tuple[StageReport, ...]:
     """Count the slot over all nodes; at the limit clean up first, here, then where the others live.
 
-    Says what was tried here. Who waits for a slot (`slot_wait`) asks again now and then. Raises as
-    `Backend.admit` does; a refusal has those who hold slots on the other nodes.
+    Then those give way whose clients may come back, here, then elsewhere, as few as will do. Says what was
+    tried here. Who waits for a slot (`slot_wait`) asks again now and then. Raises as `Backend.admit`
+    does; a refusal has those who hold slots on the other nodes.
     """
-    until = trio.current_time() + services.spec.slot_wait
+    spec, bound = table.services.spec, table.services.spec.admission_deadline
+    until = trio.current_time() + spec.slot_wait
+    if await _refused(backend, claim) is None:
+        return ()
+    report = await clean_up(Stage.LIVENESS, Trigger.FULL_CLUSTER, bound=bound)
+    stages = report.stages
+    while True:  # each turn reclaims somebody, or takes some of the time
+        holders = await backend.make_room(claim)
+        refused = await _refused(backend, claim)
+        if refused is None:
+            return stages
+        if resumable_until(table) is not None:
+            report = await clean_up(Stage.GARBAGE, Trigger.FULL_CLUSTER, needed=lambda: 1, bound=bound)
+            stages += report.stages
+            if report.reaped:
+                continue
+        if await backend.reclaim(claim, holders):
+            continue
+        left = until - trio.current_time()
+        if left <= 0:
+            refused.stages, refused.holders = stages, holders
+            raise refused
+        await trio.sleep(min(ASK_AGAIN, left))
+
+
+async def _refused(backend: Backend, claim: Claim) -> QuotaRefused | None:
     try:
         await backend.admit(claim)
-    except QuotaRefused:
-        pass
-    else:
-        return ()
-    report = await clean_up(Stage.LIVENESS, Trigger.FULL_CLUSTER, bound=services.spec.admission_deadline)
-    while True:
-        holders = await backend.make_room(claim)
-        try:
-            await backend.admit(claim)
-        except QuotaRefused as refused:
-            refused.stages, refused.holders = report.stages, holders
-            left = until - trio.current_time()
-            if left <= 0:
-                raise
-        else:
-            return report.stages
-        await trio.sleep(min(ASK_AGAIN, left))
+    except QuotaRefused as refused:
+        return refused
+    return None

@@ -11,6 +11,7 @@ import trio
 from actors import ExitReason
 
 from ._backend import Claim
+from ._cleanup import resumable_until
 from ._events import Event, Stamp
 from ._report import Holder, Stage, Trigger
 from ._table import Services
@@ -70,6 +71,14 @@ class Here:
         bound = self._services.spec.admission_deadline
         report = await here.clean_up(Stage.LIVENESS, Trigger.ELSEWHERE, bound=bound)
         return here.holders(report.stages)
+
+    async def reclaim(self, user: str) -> bool:
+        here = self._users.get(user)
+        if here is None or resumable_until(here.table) is None:
+            return False
+        bound = self._services.spec.admission_deadline
+        report = await here.clean_up(Stage.GARBAGE, Trigger.ELSEWHERE, needed=lambda: 1, bound=bound)
+        return bool(report.reaped)
 
     def holders(self, user: str) -> tuple[Holder, ...]:
         here = self._users.get(user)

@@ -84,9 +84,9 @@ ORDER = {
         # one user
         "_eviction",
         "_table",
-        "_beyond",
         "_home",
         "_cleanup",
+        "_beyond",
         "_reaper",
         "_evicting",
         "_escalation",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import attrs
@@ -14,6 +14,7 @@ import trio
 from supervisor import (
     Claim,
     ClusterStatistics,
+    Health,
     Holder,
     LivesElsewhere,
     LocalNode,
@@ -35,6 +36,7 @@ from ._wire import Wire
 # What one node asks of another one. Programs of your own choose other names.
 CLEAN_UP = "trouper.clean_up"
 HOLDERS = "trouper.holders"
+RECLAIM = "trouper.reclaim"
 STOP = "trouper.stop"
 
 
@@ -66,6 +68,7 @@ class Cluster:
         self._slots = Slots(self.engine, self.membership, self.spec)
         self._bus.handle(CLEAN_UP, self._clean_up_for)
         self._bus.handle(HOLDERS, self._holders_for)
+        self._bus.handle(RECLAIM, self._reclaim_for)
         self._bus.handle(STOP, self._stop_for)
 
     def __repr__(self) -> str:
@@ -229,6 +232,24 @@ class Cluster:
             self._node.tell(OwnersAsked, claim.user, asked, silent, max(0, freed), took)
         return holders
 
+    async def reclaim(self, claim: Claim, holders: Sequence[Holder]) -> bool:
+        """As `Backend.reclaim`."""
+        gone = [
+            holder
+            for holder in holders
+            if holder.verdict.health is Health.DISCONNECTED and holder.verdict.until is not None
+        ]
+        if not gone:
+            return False
+        name = min(gone, key=lambda holder: holder.verdict.until or 0.0).node
+        try:
+            with trio.move_on_after(self.spec.admission_deadline):
+                session = next((node.session for node in await self.nodes() if node.name == name), "")
+                return bool(json.loads(await self._bus.ask(session, RECLAIM, claim.user)))
+        except ClusterError:
+            return False
+        return False
+
     async def _ask_owners(
         self, user: str, op: str
     ) -> tuple[tuple[Holder, ...], list[tuple[Slot, str]], tuple[str, ...]]:
@@ -247,7 +268,7 @@ class Cluster:
 
         async def ask(session: str, name: str) -> None:
             try:
-                answers[session] = read(await self._bus.ask(session, op, user), name)
+                answers[session] = read(await self._bus.ask(session, op, user), name, trio.current_time())
             except ClusterError:
                 return  # it counts as silent
 
@@ -268,13 +289,19 @@ class Cluster:
 
     async def _clean_up_for(self, user: str) -> str:
         if self._node is None:
-            return written(())
+            return written((), 0.0)
         holders = await self._node.clean_up(user)
         await self._slots.settle(user)  # before they are told: they will look at once
-        return written(holders)
+        return written(holders, trio.current_time())
 
     async def _holders_for(self, user: str) -> str:
-        return written(self._node.holders(user) if self._node is not None else ())
+        holders = self._node.holders(user) if self._node is not None else ()
+        return written(holders, trio.current_time())
+
+    async def _reclaim_for(self, user: str) -> str:
+        reclaimed = self._node is not None and await self._node.reclaim(user)
+        await self._slots.settle(user)
+        return json.dumps(reclaimed)
 
     async def _stop_for(self, question: str) -> str:
         user, key, detail = json.loads(question)

@@ -38,21 +38,21 @@ def node_of(record: NodeRecord, me: str | None) -> Node:
     )
 
 
-def written(holders: Sequence[Holder]) -> str:
-    """Who holds slots, for another node. Clocks are each process's own: no moment goes along."""
-    return json.dumps([_holder(holder) for holder in holders])
+def written(holders: Sequence[Holder], now: float) -> str:
+    """Who holds slots, for another node. Clocks are each process's own: moments go as distances from now."""
+    return json.dumps([_holder(holder, now) for holder in holders])
 
 
-def read(text: str, node: str) -> tuple[Holder, ...]:
+def read(text: str, node: str, now: float) -> tuple[Holder, ...]:
     """Who holds slots on that node, as it says."""
     return tuple(
         Holder(
             said["key"],
             said["incarnation"],
-            _verdict_of(said["verdict"]),
+            _verdict_of(said["verdict"], now),
             said["age"],
             said["connections"],
-            tuple((Stage(stage), _verdict_of(verdict)) for stage, verdict in said["kept"]),
+            tuple((Stage(stage), _verdict_of(verdict, now)) for stage, verdict in said["kept"]),
             where=said["where"],
             node=node,
         )
@@ -66,23 +66,24 @@ def silent_holder(slot: Slot, node: str, expires_in: float) -> Holder:
     return Holder(slot.key, 0, Verdict(Health.UNKNOWN, evidence), 0.0, None, node=node)
 
 
-def _holder(holder: Holder) -> dict[str, Any]:
+def _holder(holder: Holder, now: float) -> dict[str, Any]:
     kept: tuple[tuple[Stage, Verdict], ...] = attrs.astuple(holder, recurse=False)[5]
     return {
         "key": holder.key,
         "incarnation": holder.incarnation,
-        "verdict": _verdict(holder.verdict),
+        "verdict": _verdict(holder.verdict, now),
         "age": holder.age,
         "connections": holder.connections,
-        "kept": [(stage.value, _verdict(verdict)) for stage, verdict in kept],
+        "kept": [(stage.value, _verdict(verdict, now)) for stage, verdict in kept],
         "where": holder.where,
     }
 
 
-def _verdict(verdict: Verdict) -> tuple[str, str]:
-    return verdict.health.value, verdict.evidence
+def _verdict(verdict: Verdict, now: float) -> tuple[str, str, float | None]:
+    left = None if verdict.until is None else verdict.until - now
+    return verdict.health.value, verdict.evidence, left
 
 
-def _verdict_of(said: tuple[str, str]) -> Verdict:
-    health, evidence = said
-    return Verdict(Health(health), evidence)
+def _verdict_of(said: tuple[str, str, float | None], now: float) -> Verdict:
+    health, evidence, left = said
+    return Verdict(Health(health), evidence, None if left is None else now + left)

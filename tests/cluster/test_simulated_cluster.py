@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import pytest
 import trio
 from trio.testing import MockClock
 
-from actors import ExitReason, State
+from actors import ActorRef, ExitReason, State
 from supervisor import (
     ChildSpec,
     CleanedUp,
@@ -30,6 +33,7 @@ from supervisor import (
 from supervisor.cluster import ClusterSpec, EngineDown, NotAnswered, OnLeaseLost, open_cluster
 from supervisor.cluster import LeaseLost as NoLease
 from supervisor.testing import Healthy
+from tests.supervisor.harness import Crowd
 
 from .simulated import open_simulated_engine
 from .world import LEASE, RECONCILED, SLOW, World, open_world
@@ -103,6 +107,32 @@ async def test_one_that_hangs_on_another_node_makes_room(autojump_clock: MockClo
         assert world.acting.peak == 3
         for number in (0, 2):
             assert world.nodes[number].supervisor.lookup("alice", f"tab-{number}") is not None
+
+
+async def test_who_may_come_back_gives_way_on_whatever_node_longest_gone_first(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(3, limit=3) as world:
+        refs, spec = dict[str, ActorRef[Any]](), ChildSpec(partial(Healthy, sockets=True))
+        crowds = [Crowd(node.supervisor) for node in world.nodes]
+        for crowd, key in zip(crowds, ("second", "first", "here"), strict=True):
+            refs[key] = (await crowd.supervisor.get_or_spawn("alice", key, spec)).ref
+        wires = {key: crowd.attach(ref) for crowd, (key, ref) in zip(crowds, refs.items(), strict=True)}
+        for key in ("first", "second"):
+            wires[key].abort()
+            await trio.sleep(1.0)
+
+        def ended() -> set[str]:
+            return {key for key, ref in refs.items() if ref.state is State.ENDED}
+
+        assert isinstance(await world.spawn(2, "alice", "new"), Obtained)
+        assert ended() == {"first"}
+        assert isinstance(await world.spawn(2, "alice", "newer"), Obtained)
+        assert ended() == {"first", "second"}
+        assert isinstance(await world.spawn(2, "alice", "newest"), SpawnRefused), (
+            "the others have their clients"
+        )
+        assert await world.counted("alice") == world.held("alice")
 
 
 async def test_a_key_lives_on_one_node_and_the_others_say_where(autojump_clock: MockClock) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 import trio
 
@@ -29,6 +31,10 @@ class AdmitsAll:
     async def make_room(self, claim: Claim) -> tuple[Holder, ...]:
         await trio.lowlevel.checkpoint()
         return ()
+
+    async def reclaim(self, claim: Claim, holders: Sequence[Holder]) -> bool:
+        await trio.lowlevel.checkpoint()
+        return False
 
     def release(self, user: str, slot: str) -> None:
         self.counted.discard(slot)
