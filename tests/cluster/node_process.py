@@ -97,8 +97,7 @@ class Life:
         """Raises LeaseLost."""
         now = time.monotonic_ns()
         self.mark.ran(now)
-        if self.cluster.session != self.session:
-            raise LeaseLost(self.cluster.name)
+        self.cluster.check(self.session)
         self.mark.act(now)
 
 

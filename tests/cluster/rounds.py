@@ -38,6 +38,8 @@ class Rounds:
         init=False, factory=lambda: defaultdict[str, Counter[str]](Counter)
     )
     took: list[float] = attrs.field(init=False, factory=list[float])
+    latest: list[tuple[str, str]] = attrs.field(init=False, factory=list[tuple[str, str]])
+    """What failed in the last round, and how."""
     ran: int = attrs.field(init=False, default=0)
     skipped: set[str] = attrs.field(init=False, factory=set[str])
 
@@ -50,12 +52,12 @@ class Rounds:
                 [*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
             )
             self.took.append(time.monotonic() - began)
-            before = self.failures.total()
+            self.latest.clear()
             if report.exists():
                 self._read(ET.parse(report).getroot())  # noqa: S314  # pytest has just written it
             elif done.returncode:
                 self._note("pytest itself", done.stdout[-2000:] + done.stderr[-2000:])
-            return self.failures.total() - before
+            return len(self.latest)
 
     def _read(self, report: ET.Element) -> None:
         for case in report.iter("testcase"):
@@ -70,8 +72,9 @@ class Rounds:
 
     def _note(self, name: str, text: str) -> None:
         self.failures[name] += 1
-        told = [line for line in text.splitlines() if line.strip()]
-        self.texts[name]["\n".join(told[:LINES])] += 1
+        told = "\n".join([line for line in text.splitlines() if line.strip()][:LINES])
+        self.texts[name][told] += 1
+        self.latest.append((name, told))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in range(1, options.rounds + 1):
         failed = rounds.run(rest or ["tests/cluster"])
         out.print(f"round {number}: {failed} failed, {rounds.took[-1]:.0f} s")
+        for name, text in rounds.latest:
+            out.print(f"{name}\n{text}", markup=False, highlight=False)
     out.print(
         f"{options.rounds} rounds, {rounds.ran} tests, {rounds.failures.total()} failures;"
         f" a round takes {median(rounds.took):.0f} s (max {max(rounds.took):.0f})"

@@ -196,6 +196,7 @@ async def _kill_a_node(stage: Stage) -> None:
     at = now()
     stage.note("node killed", at, victim)
     stage.launch(victim.way)
+    await stage.fleet.wait_ready()  # nobody joins while something else happens
 
 
 async def _freeze_a_node(stage: Stage) -> None:
@@ -222,9 +223,11 @@ async def _wipe_the_engine(stage: Stage) -> None:
 async def _cut_replies(stage: Stage) -> None:
     """Scripts are executed, and whoever asked is not told."""
     at, until = now(), trio.current_time() + 1.5 * stage.lease
+    before = sum(proxy.cuts for proxy in stage.setting.proxies)
     while trio.current_time() < until:
         stage.random.choice(stage.setting.proxies).cut_answer_to(b"EVALSHA")
         await trio.sleep(stage.random.uniform(0.02, 0.2))
+    assert sum(proxy.cuts for proxy in stage.setting.proxies) > before, "nothing was cut"
     stage.note("replies cut", at)
 
 
