@@ -34,8 +34,8 @@ from .scenarios import NAIVE, SCENARIOS, Scenario, Stage, Trouble
 # A step that takes longer from its decision to its writing was interrupted by a freeze: told, see `checker`.
 LATE_AFTER = 0.3
 
-# Slots change hands all the time, so that all of them are taken in few moments: this is as good as full.
-MOST = LIMIT - 2
+# Slots change hands all the time, so that all of them are taken in few moments only: this is as good as full.
+MOST = LIMIT - 4
 
 
 @attrs.frozen
