@@ -407,13 +407,13 @@ class Figures:
 
 def middle(several: Sequence[Any]) -> Any:
     """Field by field the median of several records of one kind."""
-    first = several[0]
+    first: attrs.AttrsInstance = several[0]
     numbers = {
         name: median(getattr(each, name) for each in several)
         for name, value in attrs.asdict(first, recurse=False).items()
         if not isinstance(value, str)
     }
-    return attrs.evolve(first, **numbers)
+    return attrs.evolve(several[0], **numbers)
 
 
 async def measure(seconds: float, repeat: int, only: Sequence[str], say: Callable[[str], None]) -> Figures:
