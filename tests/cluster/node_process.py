@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import attrs
 import trio
 
-from actors import ActorError, State
+from actors import ActorError, ActorRef, State
 from supervisor import (
     ChildSpec,
     ClusterUnavailable,
@@ -34,7 +34,15 @@ from supervisor import (
 )
 from supervisor import LeaseLost as LeaseLostEvent
 from supervisor.cluster import Cluster, ClusterSpec, LeaseLost, open_cluster
-from supervisor.testing import CrashesInHandle, Healthy, Shielded, SwallowsCancelled, WedgedForever, Work
+from supervisor.testing import (
+    CrashesInHandle,
+    Echo,
+    Healthy,
+    Shielded,
+    SwallowsCancelled,
+    WedgedForever,
+    Work,
+)
 
 from .marks import Count, Mark, Marks
 
@@ -67,7 +75,7 @@ def read_options(arguments: list[str]) -> Options:
     parser.add_argument("--number", type=int, required=True)
     parser.add_argument("--lease", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--contenders", type=int, default=16)
+    parser.add_argument("--contenders", type=int, default=24)
     parser.add_argument("--naive", action="store_true", help="count, then add: the control that must fail")
     return Options(**vars(parser.parse_args(arguments)))
 
@@ -179,6 +187,7 @@ class SupervisedDoor:
     cluster: Cluster
     marks: Marks
     random: Random
+    lease: float
 
     async def visit(self, user: int, key: int) -> float:
         random, count = self.random, self.marks.count
@@ -203,14 +212,23 @@ class SupervisedDoor:
             count(Count.FOUND)
             return random.uniform(0, 0.02)
         count(Count.ADMITTED)
-        if misbehaves:
-            return await self._wedge(got.ref)
-        await trio.sleep(random.uniform(0.1, 0.8))
-        if random.random() < 0.9:  # the others are forgotten, and go when they have been idle
-            await self.supervisor.stop(f"user-{user}", f"key-{key}")
+        return await (self._wedge(got.ref) if misbehaves else self._use(got.ref))
+
+    async def _use(self, ref: ActorRef[Any]) -> float:
+        # Some stay for longer than a lease: they are those who would act on when theirs is over.
+        stays = self.random.random() < 0.3
+        wanted_for = self.lease * self.random.uniform(0.5, 2.0) if stays else self.random.uniform(0.1, 0.8)
+        until = trio.current_time() + wanted_for
+        while ref.state is State.RUNNING and trio.current_time() < until:
+            ref.tell_nowait(Echo())  # so that it is not idle
+            with trio.move_on_after(0.2):
+                await ref.wait_stopped()  # its lease ended, or it was reaped
+        if self.random.random() < 0.9:  # the others are forgotten, and go when they have been idle
+            ref.stop()
+            await ref.wait_stopped()
         return 0.0
 
-    async def _wedge(self, ref: Any) -> float:
+    async def _wedge(self, ref: ActorRef[Any]) -> float:
         try:
             ref.tell_nowait(Work())
             self.marks.count(Count.WEDGED)
@@ -247,7 +265,7 @@ async def run_node(options: Options) -> None:
         open_supervisor(LIMIT, spec=SupervisorSpec(sweep_period=5.0), cluster=cluster) as supervisor,
         trio.open_nursery() as nursery,
     ):
-        door = SupervisedDoor(supervisor, cluster, marks, random)
+        door = SupervisedDoor(supervisor, cluster, marks, random, options.lease)
         nursery.start_soon(door.count_lost_leases)
         for _ in range(options.contenders):
             nursery.start_soon(contend, door, random)
