@@ -202,6 +202,7 @@ async def test_the_close_code_tells_why_the_manager_ended(
         ExitReason.UNRESPONSIVE: 1011,
         ExitReason.EVICTED: 4009,
         ExitReason.DRAINED: 1012,
+        ExitReason.FENCED: 1012,
     }
     async with open_stage() as stage:
         ref = await stage.start(Megaphone)
