@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import trio
@@ -248,8 +248,8 @@ def refusal(
 ) -> Refusal:
     """The proof for a refusal at this moment: the verdict on every slot holder, as of now."""
     # Who is refused beyond this user has a slot reserved here.
-    there = () if beyond is None else beyond.holders
-    all_holders = (*(holder for holder in holders(table, stages) if holder.key != key), *there)
+    managers = (holder for holder in _managers(table, stages) if holder.key != key)
+    all_holders = (*managers, *_condemned(table), *(() if beyond is None else beyond.holders))
     verdicts = [holder.verdict for holder in all_holders]
     return Refusal(
         table.user,
@@ -266,8 +266,12 @@ def refusal(
 
 def holders(table: Table, stages: Sequence[StageReport]) -> tuple[Holder, ...]:
     """Who holds the slots, those condemned beyond the allowance included; why each stage left it there."""
-    condemned = table.condemned[table.allowance :]
-    return (*_managers(table, stages), *(child.holder(table.verdict(child)) for child in condemned))
+    return (*_managers(table, stages), *_condemned(table))
+
+
+def _condemned(table: Table) -> Iterator[Holder]:
+    """Those beyond the allowance."""
+    return (child.holder(table.verdict(child)) for child in table.condemned[table.allowance :])
 
 
 def _managers(table: Table, stages: Sequence[StageReport]) -> tuple[Holder, ...]:

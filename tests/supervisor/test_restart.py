@@ -84,7 +84,7 @@ def test_within_any_period_there_are_as_many_restarts_as_allowed(
         at.append(now)
 
 
-FAILURES = {ExitReason.CRASHED, ExitReason.START_FAILED, ExitReason.UNRESPONSIVE}
+FAILURES = {ExitReason.CRASHED, ExitReason.START_FAILED, ExitReason.UNRESPONSIVE, ExitReason.FENCED}
 
 
 @pytest.mark.parametrize("reason", ExitReason)
