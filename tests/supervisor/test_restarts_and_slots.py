@@ -1,4 +1,4 @@
-"""Restarts lock nobody out: not by condemned ones, not in a full process, not while a quota hangs."""
+"""Restarts lock nobody out: not by condemned ones, not in a full process, not while a cluster hangs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,19 @@ import trio
 from trio.testing import MockClock
 
 from actors import Actor
-from supervisor import Beyond, ChildSpec, GaveUp, QuotaRefused, Restart, Restarting, RestartPolicy
+from supervisor import (
+    Beyond,
+    ChildSpec,
+    Claim,
+    GaveUp,
+    QuotaRefused,
+    RefusalReason,
+    Restart,
+    Restarting,
+    RestartPolicy,
+)
 
+from .backends import AdmitsAll
 from .harness import BUDGET, Crowd, opened, settle
 
 OFTEN = RestartPolicy(when=Restart.ON_FAILURE, intensity=1000, backoff=0.01, backoff_limit=0.01)
@@ -59,32 +70,26 @@ async def test_in_a_full_process_a_stuck_one_gives_its_slot_to_another(
 
 
 @attrs.define(eq=False)
-class FewSlots:
-    """A quota that takes its time."""
+class FewSlots(AdmitsAll):
+    """A cluster of few slots, that may take its time."""
 
-    limit: int
+    limit: int = 5
     hangs: bool = False
-    slots: set[str] = attrs.field(factory=set[str])
 
-    async def admit(self, user: str, slot: str) -> None:  # as a quota has it
-        await trio.lowlevel.checkpoint()
+    async def admit(self, claim: Claim) -> None:
         if self.hangs:
             await trio.sleep_forever()
-        if len(self.slots) >= self.limit:
-            raise QuotaRefused(self.limit)
-        self.slots.add(slot)
-
-    async def release(self, user: str, slot: str) -> None:  # likewise
-        await trio.lowlevel.checkpoint()
-        self.slots.discard(slot)
+        if len(self.counted) >= self.limit:
+            raise QuotaRefused(self.limit, reason=RefusalReason.CLUSTER_LIMIT)
+        await super().admit(claim)
 
 
 @pytest.mark.parametrize("how", ["stop", "stop_user", "shutdown"])
-async def test_a_quota_that_hangs_holds_no_end_up(how: str, autojump_clock: MockClock) -> None:
-    quota = FewSlots(5)
-    async with opened(5, quota=quota) as (supervisor, _):
+async def test_a_cluster_that_hangs_holds_no_end_up(how: str, autojump_clock: MockClock) -> None:
+    cluster = FewSlots(limit=5)
+    async with opened(5, cluster=cluster) as (supervisor, _):
         ref = (await supervisor.get_or_spawn("alice", "worker", ChildSpec(Worker, restart=OFTEN))).ref
-        quota.hangs = True
+        cluster.hangs = True
         await ref.tell("crash")
         await settle()
         began = trio.current_time()
@@ -95,30 +100,30 @@ async def test_a_quota_that_hangs_holds_no_end_up(how: str, autojump_clock: Mock
         if how != "shutdown":
             assert supervisor.users == ()
     assert trio.current_time() - began < 1
-    assert not quota.slots
+    assert not cluster.counted
 
 
 async def test_its_slot_beyond_the_user_is_kept_while_it_waits(autojump_clock: MockClock) -> None:
-    quota = FewSlots(1)
+    cluster = FewSlots(limit=1)
     policy = RestartPolicy(when=Restart.ON_FAILURE, backoff=20.0)
-    async with opened(5, quota=quota) as (supervisor, _):
+    async with opened(5, cluster=cluster) as (supervisor, _):
         spec = ChildSpec(Worker, restart=policy)
         await (await supervisor.get_or_spawn("alice", "worker", spec)).ref.tell("crash")
         await trio.sleep(0.1)
         await Crowd(supervisor, "bob").refused("newcomer")
         await settle(60)
         assert supervisor.lookup("alice", "worker") is not None
-        assert len(quota.slots) == 1
+        assert len(cluster.counted) == 1
 
 
 async def test_a_slot_that_is_lost_beyond_the_user_is_told(autojump_clock: MockClock) -> None:
-    quota = FewSlots(1)
-    async with opened(5, quota=quota) as (supervisor, log):
+    cluster = FewSlots(limit=1)
+    async with opened(5, cluster=cluster) as (supervisor, log):
         ref = (await supervisor.get_or_spawn("alice", "worker", ChildSpec(Worker, restart=OFTEN))).ref
-        quota.limit = 0
+        cluster.limit = 0
         await ref.tell("crash")
         await settle()
-        assert [event.why for event in log.of(GaveUp)] == ["the process had no slot left"]
+        assert [event.why for event in log.of(GaveUp)] == ["nobody else had a slot for it"]
         assert supervisor.users == ()
 
 
