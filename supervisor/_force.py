@@ -46,11 +46,18 @@ Root = tuple[trio.lowlevel.Task, trio.CancelScope]
 
 
 def tasks_below(roots: Iterable[Root]) -> Iterator[Root]:
-    """The tasks and all their descendants, each from the outside in, with the scope of its root."""
-    for task, scope in roots:
+    """The tasks and all their descendants, each from the outside in, with the scope of its root.
+
+    Siblings as they were started: Trio keeps them in a set, and what is told must not depend on addresses.
+    """
+    for task, scope in sorted(roots, key=_age):
         yield task, scope
         for nursery in task.child_nurseries:
             yield from tasks_below((child, scope) for child in nursery.child_tasks)
+
+
+def _age(root: Root) -> int:
+    return getattr(root[0], "_counter", 0)  # where Trio calls it otherwise, in whatever order
 
 
 def leaves_below(roots: Iterable[Root]) -> Iterator[Root]:
