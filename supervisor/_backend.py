@@ -38,12 +38,12 @@ class LocalNode(Protocol):
         """How much lives here, in numbers, for the other nodes' operators."""
         ...
 
-    def claims(self) -> Mapping[str, Sequence[Claim]]:
-        """By user: the slots that are held here; of one that is starting, too."""
+    def users(self) -> Sequence[str]:
+        """All of whom there is anybody here."""
         ...
 
     def claims_of(self, user: str) -> Sequence[Claim]:
-        """Those of one user."""
+        """The user's slots that are held here; of one that is starting, too."""
         ...
 
     async def fence(self, why: str) -> None:

@@ -195,7 +195,7 @@ class Beginnings:
         One that begins anew, and for which nobody waits, waits for a cluster that cannot be asked.
         """
         services, claim = self._services, self._claim(child)
-        longest = 3 * backend.patience + services.spec.slot_wait
+        longest = 6 * backend.patience + services.spec.slot_wait
         while True:
             child.begins_after(max(0.0, child.pulse.since - trio.current_time()) + longest)
             self._watch(child)

@@ -38,8 +38,8 @@ class Here:
         counts = self._services.events.tally.counts()
         return {"managers": counts.managers, "users": counts.users, "zombies": counts.zombies}
 
-    def claims(self) -> Mapping[str, Sequence[Claim]]:
-        return {user: claims for user in self._users if (claims := self.claims_of(user))}
+    def users(self) -> Sequence[str]:
+        return list(self._users)
 
     def claims_of(self, user: str) -> Sequence[Claim]:
         here = self._users.get(user)

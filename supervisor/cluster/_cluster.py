@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -26,7 +27,7 @@ from supervisor import (
 from ._bus import Bus, Handler
 from ._engine import Engine, Slot
 from ._errors import ClusterError, EngineDown, EngineRefused
-from ._nodes import node_of, read, silent_holder, written
+from ._nodes import name_of, node_of, read, silent_holder, written
 from ._redis import open_redis
 from ._session import Membership, boottime
 from ._slots import Slots
@@ -63,8 +64,10 @@ class Cluster:
     """For other threads, which have none."""
 
     def __attrs_post_init__(self) -> None:
-        self._bus = Bus(self.engine)
-        self.membership = Membership(self.engine, self.spec, self.name, self._bus.serve, self._boottime)
+        self._bus = Bus(self.engine, self.spec.retry)
+        self.membership = Membership(
+            self.engine, self.spec, self.name, self._bus.serve, self._bus.alive, self._boottime
+        )
         self._slots = Slots(self.engine, self.membership, self.spec)
         self._bus.handle(CLEAN_UP, self._clean_up_for)
         self._bus.handle(HOLDERS, self._holders_for)
@@ -203,11 +206,12 @@ class Cluster:
             await self._slots.admit(claim)
         except LivesElsewhere as error:
             address = await self._address_of(error.node)  # noqa: ASYNC120  # cancelled, nobody asks where
-            raise LivesElsewhere(claim.user, claim.key, node=error.node, address=address) from None
+            name = name_of(error.node)
+            raise LivesElsewhere(claim.user, claim.key, node=name, address=address) from None
 
-    async def _address_of(self, name: str) -> str:
+    async def _address_of(self, session: str) -> str:
         try:
-            return next((node.address for node in await self.nodes() if node.name == name), "")
+            return next((node.address for node in await self.nodes() if node.session == session), "")
         except ClusterError:
             return ""
 
@@ -244,7 +248,9 @@ class Cluster:
         name = min(gone, key=lambda holder: holder.verdict.until or 0.0).node
         try:
             with trio.move_on_after(self.spec.admission_deadline):
-                session = next((node.session for node in await self.nodes() if node.name == name), "")
+                session = next(
+                    (node.session for node in await self.nodes() if node.name == name and not node.is_me), ""
+                )
                 return bool(json.loads(await self._bus.ask(session, RECLAIM, claim.user)))
         except ClusterError:
             return False
@@ -257,7 +263,7 @@ class Cluster:
 
         Gives who holds them in the end, which were held before and where, and who did not answer.
         """
-        now = self.membership.now
+        now, until = self.membership.now, trio.current_time() + self.spec.admission_deadline
         me = None if now is None else now.id
         slots = [slot for slot in await self.engine.slots(user) if slot.session != me]
         if not slots:
@@ -268,11 +274,12 @@ class Cluster:
 
         async def ask(session: str, name: str) -> None:
             try:
-                answers[session] = read(await self._bus.ask(session, op, user), name, trio.current_time())
-            except ClusterError:
+                said = await self._bus.ask(session, op, user)
+                answers[session] = read(said, name, trio.current_time())
+            except (ClusterError, ValueError, KeyError, TypeError):
                 return  # it counts as silent
 
-        with trio.move_on_after(self.spec.admission_deadline):
+        with trio.move_on_at(until):
             async with trio.open_nursery() as nursery:
                 for session, owner in owners.items():
                     nursery.start_soon(ask, session, owner.name)
@@ -346,19 +353,28 @@ async def open_cluster(
 
 async def _look_around(cluster: Cluster) -> None:
     """Is the engine there, and do all agree on the lease? A short trouble of its is waited out."""
+    seen: dict[str, float] = {}
+    while (other := _disagrees(await _nodes_soon(cluster), cluster.spec.lease)) is not None:
+        if other.expires_in > seen.get(other.session, math.inf):  # it beats: nobody's leftover
+            raise ValueError(
+                f"lease must be the same on all nodes: {other.name} has {other.lease:g} s, "
+                f"this one {cluster.spec.lease:g} s; or choose another prefix"
+            )
+        seen[other.session] = other.expires_in
+        await trio.sleep(cluster.spec.retry)
+
+
+def _disagrees(nodes: Sequence[Node], lease: float) -> Node | None:
+    return next((node for node in nodes if node.lease != lease), None)
+
+
+async def _nodes_soon(cluster: Cluster) -> tuple[Node, ...]:
     until = trio.current_time() + cluster.spec.admission_deadline
-    nodes: tuple[Node, ...] | None = None
-    while nodes is None:
+    while True:
         try:
-            nodes = await cluster.nodes()
+            return await cluster.nodes()
         except ClusterError as error:
             if trio.current_time() >= until or isinstance(error, EngineRefused):
                 why = f"{error}; is it running, and is it Valkey or Redis 7 or later?"
                 raise EngineDown(cluster.engine.wire.address, why) from error
             await trio.sleep(cluster.spec.retry)
-    other = next((node for node in nodes if node.lease != cluster.spec.lease), None)
-    if other is not None:
-        raise ValueError(
-            f"lease must be the same on all nodes: {other.name} has {other.lease:g} s, "
-            f"this one {cluster.spec.lease:g} s; or choose another prefix"
-        )

@@ -183,7 +183,8 @@ class Channels:
             await line.answer(pending, before=before)
         except EngineRefused as error:
             topic.end(error)
-            self._topics.pop(topic.channel)
+            if self._topics.get(topic.channel) is topic:  # else somebody has left, and come anew
+                del self._topics[topic.channel]
             line.cut(str(error))  # its answers are one off from now on
             raise EngineDown(line.address, line.why) from error
         self.gaps += topic.confirm(line)

@@ -57,6 +57,8 @@ class Membership:
     name: str
     _serve: Callable[[str], Awaitable[None]]
     """What runs as long as a session does, besides what lives here."""
+    _others: Callable[[frozenset[str]], None]
+    """Told who is alive when that has changed."""
     _boottime: Callable[[], float] = boottime
     now: Session | None = attrs.field(init=False, default=None)
     """The one that holds; None: there is none."""
@@ -125,6 +127,8 @@ class Membership:
                     over = trio.Event()
                     tenancies.start_soon(self._hold, session, node, tenancies, over)
                     await over.wait()
+                    if self.keeps:  # else the engine would count them for both
+                        await self._close_at_last(session)
         finally:
             self.ground = None
 
@@ -176,9 +180,9 @@ class Membership:
                             tenancies.start_soon(node.fence, f"{self.name} has lost its lease: {why}")
                         over.set()
         finally:  # nothing of it runs any more
-            if lost:
+            if lost and not self.keeps:
                 tenancies.start_soon(self._close_at_last, session)
-            else:
+            elif not lost:
                 await self._close(session)  # noqa: ASYNC102  # it bounds itself
 
     def _begin(self, session: Session, node: LocalNode, ground: trio.Nursery) -> None:
@@ -233,6 +237,7 @@ class Membership:
     def _see(self, session: Session, live: frozenset[str]) -> None:
         if live != session.live:
             session.live = live
+            self._others(live)
             self._change()
 
     async def _close(self, session: Session) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
@@ -9,12 +10,19 @@ from weakref import WeakValueDictionary
 import attrs
 import trio
 
-from supervisor import Claim, ClusterUnavailable, LivesElsewhere, LocalNode, QuotaRefused, RefusalReason
+from supervisor import (
+    ChoreFailed,
+    Claim,
+    ClusterUnavailable,
+    LivesElsewhere,
+    LocalNode,
+    QuotaRefused,
+    RefusalReason,
+)
 from supervisor import Reconciled as ReconciledEvent
 
 from ._engine import Admitted, Dead, Engine, Full, Slot, Taken, Warming
-from ._errors import ClusterError, EngineRefused
-from ._nodes import name_of
+from ._errors import ClusterError, EngineRefused, EngineUnknown
 from ._session import Membership, Session
 from ._spec import ClusterSpec
 
@@ -54,6 +62,8 @@ class Slots:
     """By user: one step after the other, in order of arrival."""
     _wake: trio.Event = attrs.field(init=False, factory=trio.Event)
     """Something is to be given back."""
+    _doubtful: set[str] = attrs.field(init=False, factory=set[str])
+    """Slots that were asked for, with no answer, by those who still ask."""
     _hurry: bool = attrs.field(init=False, default=False)
     """All are to be compared at once."""
     _connects: int = attrs.field(init=False, default=1)
@@ -86,7 +96,9 @@ class Slots:
         held, now = self._held.get(claim.slot), self._membership.now
         if held is None:
             return False
-        return self._membership.keeps or (now is not None and now.id == held.session)
+        if self._membership.keeps:
+            return True
+        return now is not None and now.id == held.session and self._membership.holds
 
     # Admission
 
@@ -94,24 +106,30 @@ class Slots:
         """As `Backend.admit`."""
         if self.counts(claim):
             return
+        _check_text(user=claim.user, key=claim.key)
         until = trio.current_time() + self._spec.admission_deadline
-        asked = False
         try:
             async with self._turn_by(claim.user, until):
-                asked = True
-                while not await self._try(claim, until):
-                    pass
-        except (QuotaRefused, LivesElsewhere):
-            raise  # it does not count
+                await self._admit(claim, until)
         except ClusterUnavailable:
             if not self._membership.keeps:
-                self._give_back(claim.user, claim.slot)  # it may
                 raise
             self._held[claim.slot] = UNCOUNTED
-        except BaseException:
-            if asked:
-                self._give_back(claim.user, claim.slot)  # it may
+            self._left(claim.user, (claim.slot,))
+
+    async def _admit(self, claim: Claim, until: float) -> None:
+        """Whatever comes of it but an admission: nothing of it counts, or will for long."""
+        settled = False
+        try:
+            while not settled:
+                settled = await self._try(claim, until)
+        except (QuotaRefused, LivesElsewhere):
+            settled = claim.slot not in self._doubtful  # else an earlier try may be executed yet
             raise
+        finally:
+            self._doubtful.discard(claim.slot)
+            if not settled:
+                self._give_back(claim.user, claim.slot)
 
     @asynccontextmanager
     async def _turn_by(self, user: str, until: float) -> AsyncGenerator[None]:
@@ -134,6 +152,8 @@ class Slots:
         try:
             answer = await self._ask(claim, session)
         except ClusterError as error:
+            if isinstance(error, EngineUnknown):
+                self._doubtful.add(claim.slot)
             left = until - trio.current_time()
             if left <= 0 or isinstance(error, EngineRefused):
                 raise ClusterUnavailable(str(error), self._spec.beat) from error
@@ -158,7 +178,7 @@ class Slots:
         return session
 
     async def _ask(self, claim: Claim, session: Session) -> Admitted | Taken | Full | Warming | Dead:
-        gone = tuple(self._leaving.get(claim.user, ()))
+        gone = self._gone(claim.user)
         slot = Slot(claim.slot, claim.key, session.id, 0)
         answer = await self._engine.admit(claim.user, slot, limit=claim.limit, gone=gone)
         if not isinstance(answer, Dead):
@@ -176,7 +196,7 @@ class Slots:
                 self._held[claim.slot] = Counted(session.id, slot.fence)
                 return True
             case Taken(by):
-                raise LivesElsewhere(claim.user, claim.key, node=name_of(by.session), address="")
+                raise LivesElsewhere(claim.user, claim.key, node=by.session, address="")
             case Full(holders):
                 raise QuotaRefused(claim.limit, reason=RefusalReason.CLUSTER_LIMIT, live=len(holders))
             case Warming(seconds):
@@ -199,6 +219,10 @@ class Slots:
         self._recent[user] = trio.current_time() + 2 * self._spec.reconcile_period
         self._wake.set()
 
+    def _gone(self, user: str) -> tuple[str, ...]:
+        """What is to count no more."""
+        return tuple(slot for slot in self._leaving.get(user, ()) if slot not in self._held)
+
     def _left(self, user: str, slots: tuple[str, ...]) -> None:
         leaving = self._leaving.get(user)
         if leaving is not None:
@@ -209,7 +233,7 @@ class Slots:
     async def settle(self, user: str) -> None:
         """Have the engine count no more what this user has given back. Raises as the engine does."""
         async with self._turn(user):
-            slots = tuple(self._leaving.get(user, ()))
+            slots = self._gone(user)
             if slots:
                 await self._engine.release(user, slots)
                 self._left(user, slots)
@@ -225,6 +249,9 @@ class Slots:
                 except ClusterError:
                     self._wake.set()
                     await trio.sleep(self._spec.retry)
+                except Exception as error:  # noqa: BLE001  # one user's trouble is nobody else's
+                    self._leaving.pop(user, None)
+                    self._tell_failed(user, error)
 
     # Comparing
 
@@ -252,9 +279,7 @@ class Slots:
                 self._connects, self._hurry = connects, True
 
     def _users(self) -> list[str]:
-        now = trio.current_time()
-        self._recent = {user: until for user, until in self._recent.items() if until > now}
-        here = () if self._node is None else self._node.claims()
+        here = () if self._node is None else self._node.users()
         return list(dict.fromkeys((*here, *self._recent)))
 
     async def _reconcile_or_later(self, user: str) -> None:
@@ -262,6 +287,14 @@ class Slots:
             await self.reconcile(user)
         except ClusterError:
             await trio.sleep(self._spec.retry)
+        except Exception as error:  # noqa: BLE001  # one user's trouble is nobody else's
+            self._tell_failed(user, error)
+        if self._recent.get(user, math.inf) <= trio.current_time():
+            del self._recent[user]
+
+    def _tell_failed(self, user: str, error: Exception) -> None:
+        if self._node is not None:
+            self._node.tell(ChoreFailed, user, error)
 
     async def reconcile(self, user: str) -> None:
         """Have the engine count what is here of this user. Raises as the engine does."""
@@ -283,7 +316,7 @@ class Slots:
             )
             if isinstance(found, Dead) or self._membership.now is not session:
                 return
-            self._left(user, leaving)
+            self._left(user, tuple(set(leaving) & set(found.dropped)))
             for claim in claims:
                 if (counted := self._held.get(claim.slot)) is not None:
                     self._held[claim.slot] = attrs.evolve(counted, session=session.id)
@@ -293,3 +326,12 @@ class Slots:
             orphans = len(set(found.dropped) - set(leaving))
             if orphans or found.added or keys:
                 node.tell(ReconciledEvent, user, orphans, len(found.added), keys)
+
+
+def _check_text(**names: str) -> None:
+    """Raise ValueError: what no UTF-8 can say cannot be told to an engine."""
+    for what, name in names.items():
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise ValueError(f"{what} must be text that UTF-8 can hold, in a cluster, not {name!r}") from None

@@ -12,6 +12,7 @@ from trio.testing import MockClock
 from actors import ActorRef, ExitReason, State
 from supervisor import (
     ChildSpec,
+    ChoreFailed,
     CleanedUp,
     ClusterUnavailable,
     GaveUp,
@@ -26,12 +27,14 @@ from supervisor import (
     RefusalReason,
     Restart,
     RestartPolicy,
+    SpawnFailed,
     SpawnRefused,
     Terminal,
     open_supervisor,
 )
-from supervisor.cluster import ClusterSpec, EngineDown, NotAnswered, OnLeaseLost, open_cluster
+from supervisor.cluster import ClusterSpec, Engine, EngineDown, NotAnswered, OnLeaseLost, open_cluster
 from supervisor.cluster import LeaseLost as NoLease
+from supervisor.cluster._nodes import about
 from supervisor.testing import Healthy
 from tests.supervisor.harness import Crowd
 
@@ -557,3 +560,128 @@ async def test_a_slot_that_was_just_given_back_is_there_for_the_next(autojump_cl
             assert isinstance(await world.spawn(0, "alice", f"tab-{number}"), Obtained)
             await world.nodes[0].supervisor.stop("alice", f"tab-{number}")
         assert not world.nodes[0].of(CleanedUp), "there was room each time"
+
+
+async def test_a_name_that_no_engine_can_hold_fails_its_own_start_alone(autojump_clock: MockClock) -> None:
+    async with open_world(1) as world:
+        await world.spawn(0, "bob", "tab")
+        for user, key in (("\ud800", "tab"), ("alice", "\ud800")):
+            failed = await world.spawn(0, user, key)
+            assert isinstance(failed, SpawnFailed)
+            assert "must be text that UTF-8 can hold" in str(failed)
+        await trio.sleep(3 * RECONCILED)
+        assert len(world.acting.now["bob"]) == 1
+        assert not world.nodes[0].of(ChoreFailed)
+
+
+@pytest.mark.parametrize("cut_for", [0.05, 0.12, 0.35])
+async def test_a_slot_that_was_given_back_while_cut_off_is_free_soon_after(
+    autojump_clock: MockClock, cut_for: float
+) -> None:
+    async with open_world(2, limit=1) as world:
+        here = world.nodes[0]
+        for number in range(20):
+            user = f"user-{number}"
+            await trio.sleep(LEASE + 0.1 * number)
+            assert isinstance(await world.spawn(0, user, "tab"), Obtained)
+            here.wire.cut()
+            await here.supervisor.stop(user, "tab")
+            await trio.sleep(cut_for)
+            here.wire.mend()
+            await trio.sleep(0.4)
+            assert isinstance(await world.spawn(1, user, "other"), Obtained)
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_who_is_kept_is_not_ended_when_the_engine_is_back_though_a_call_is_lost(
+    autojump_clock: MockClock, seed: int
+) -> None:
+    async with open_world(2, limit=3, seed=seed, on_lease_lost=OnLeaseLost.KEEP) as world:
+        for number in range(3):
+            await world.spawn(0, "alice", f"tab-{number}")
+        world.engine.stop()
+        await trio.sleep(LEASE * 2)
+        world.nodes[0].wire.replies_to_lose = 1 + seed % 3
+        world.engine.start()
+        await world.heal()
+        assert len(world.acting.now["alice"]) == 3
+        assert await world.counted("alice") == world.held("alice")
+        assert not world.nodes[0].of(Terminal)
+
+
+async def test_all_nodes_may_have_another_lease_after_all_have_died(autojump_clock: MockClock) -> None:
+    async with open_simulated_engine() as engine:
+        steps = Engine(engine.wire(), "trouper")
+        await steps.open("dead-1", 4.0, about("dead", "", 4.0))
+        await trio.sleep(1000.0)
+        began = trio.current_time()
+        async with open_cluster(engine.wire(), ClusterSpec(lease=8.0), boottime=trio.current_time):
+            assert trio.current_time() - began < 8.0
+
+
+async def test_a_message_from_a_stranger_is_nobodys_end(autojump_clock: MockClock) -> None:
+    async with open_world(2) as world:
+        here, there = world.nodes
+        channel = f"trouper:rpc:{there.cluster.session}"
+        for junk in (
+            "",
+            "{",
+            "[]",
+            "{}",
+            '{"op": 1}',
+            '{"id": "1"}',
+            '{"op": "x", "id": "1"}',
+            "null",
+            '"a"',
+        ):
+            await here.wire.publish(channel, junk)
+        await trio.sleep(1.0)
+        assert await here.cluster.holders("alice") == ()
+        await world.spawn(1, "alice", "tab")
+        assert await here.cluster.stop("alice", "tab")
+
+
+async def test_whoever_asked_hears_of_an_answer_that_may_have_been_missed(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(2) as world:
+        here, there = world.nodes
+
+        async def slow(_: str) -> str:
+            await trio.sleep(0.3)
+            return "late"
+
+        there.cluster.answer("slow", slow)
+
+        async def cut() -> None:
+            await trio.sleep(0.1)
+            here.wire.cut()
+            await trio.sleep(0.5)
+            here.wire.mend()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cut)
+            with pytest.raises(NotAnswered, match="missed"):
+                await here.cluster.ask(there.cluster.session, "slow", "")
+
+
+async def test_whoever_asked_hears_that_the_other_has_no_lease_any_more(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(2) as world:
+        here, there = world.nodes
+
+        async def never(_: str) -> str:
+            await trio.sleep_forever()
+            raise AssertionError
+
+        there.cluster.answer("never", never)
+
+        async def cut() -> None:
+            await trio.sleep(0.1)
+            there.wire.cut()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cut)
+            with trio.fail_after(2 * LEASE), pytest.raises(NotAnswered, match="lease is over"):
+                await here.cluster.ask(there.cluster.session, "never", "")

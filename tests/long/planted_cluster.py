@@ -61,7 +61,7 @@ CLUSTER_MUTANTS = (
     ),
     _slots(
         "a cancelled admission is an orphan",
-        "            if asked:\n                self._give_back(claim.user, claim.slot)  # it may\n",
+        "            if not settled:\n                self._give_back(claim.user, claim.slot)\n",
         "",
     ),
     _slots("what is given back is not told", "        self._leaving.setdefault(user, set()).add(slot)\n", ""),
@@ -72,7 +72,7 @@ CLUSTER_MUTANTS = (
     ),
     _slots(
         "a key that lives elsewhere is just refused",
-        'raise LivesElsewhere(claim.user, claim.key, node=name_of(by.session), address="")',
+        'raise LivesElsewhere(claim.user, claim.key, node=by.session, address="")',
         "raise QuotaRefused(claim.limit, reason=RefusalReason.CLUSTER_LIMIT, live=0)",
     ),
     _slots(
@@ -125,14 +125,14 @@ CLUSTER_MUTANTS = (
     _mutant(
         "what one has here is not cleaned up first",
         "supervisor/_beyond.py",
-        "    report = await clean_up(Stage.LIVENESS, Trigger.FULL_CLUSTER, bound=services.spec.admission_deadline)\n    while True:\n        holders",
-        "    report = CleanupReport(claim.user, ())\n    while True:\n        holders",
+        "    report = await clean_up(Stage.LIVENESS, Trigger.FULL_CLUSTER, bound=bound)\n",
+        "    report = CleanupReport(claim.user, ())\n",
     ),
     _mutant(
         "nobody waits for a slot elsewhere",
         "supervisor/_beyond.py",
-        "            if left <= 0:\n                raise\n",
-        "            raise\n",
+        "        if left <= 0:\n            refused",
+        "        if True:\n            refused",
     ),
     _mutant(
         "nothing is given back to the cluster",

@@ -1,6 +1,7 @@
--- All that are alive. KEYS: clock, nodes, about, figures. Reads only.
+-- All that are alive. KEYS: clock, nodes, about, figures. It keeps the time:
+-- where all nodes have died nobody else does, and they would be alive for ever.
 
-local now = peek()
+local now = tick()
 local answer = {}
 for _, session in ipairs(live(now)) do
   local left = tonumber(redis.call('ZSCORE', NODES, session)) * 1000 - now
