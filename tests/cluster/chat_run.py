@@ -92,6 +92,9 @@ class Run:
     came_again: int = attrs.field(init=False, default=0)
     _written: trio.Event = attrs.field(init=False, factory=trio.Event)
     _progress: trio.Event = attrs.field(init=False, factory=trio.Event)
+    _killed: trio.Event = attrs.field(init=False, factory=trio.Event)
+    _allowed: int = attrs.field(init=False, default=0)
+    """So many acks, then nobody writes on before the next kill: else a quick run would see few of them."""
 
     async def perform(self, *, writers: int, readers: int) -> list[list[Heard]]:
         """What each reader has heard, and last of all what is in the history."""
@@ -122,6 +125,8 @@ class Run:
 
         async def say_what_is_left(client: trio_websocket.WebSocketConnection) -> None:
             while ids:
+                while len(self.acked) >= self._allowed:
+                    await self._killed.wait()
                 await self._say(client, ids[0])
                 del ids[0]
 
@@ -191,9 +196,12 @@ class Run:
         victims: list[Node | RedisServer] = [*self.nodes, self.engine]
         due = self.every
         while True:
+            self._allowed = due + self.every
+            self._killed.set()
+            self._killed = trio.Event()
             while len(self.acked) < due:
                 await self._progress.wait()
-            due = len(self.acked) + self.every
+            due += self.every
             victim = victims[sum(self.kills.values()) % len(victims)]
             await trio.sleep(self.random.uniform(0, 0.2))
             name = victim.name if isinstance(victim, Node) else "the engine"
