@@ -7,11 +7,11 @@ revived, so that "dead" is a stable fact.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
 
 from . import _scripts
+from ._spec import without_braces
 from ._wire import Reply, Wire
 
 # For so long the engine remembers a user or a place that no step has touched: longer than anybody goes
@@ -151,12 +151,6 @@ def _seconds(microseconds: str) -> float:
     return int(microseconds) / 1_000_000
 
 
-def _without_braces(_: Any, __: Any, prefix: str) -> None:
-    """A prefix with braces would end the hash tag elsewhere, and could make its keys those of another."""
-    if not prefix or set(prefix) & set("{}"):
-        raise ValueError(f"prefix must not be empty nor have braces in it, not {prefix!r}")
-
-
 def _positive(**numbers: float) -> None:
     for name, number in numbers.items():
         if number <= 0:
@@ -222,7 +216,7 @@ class Engine:
     """
 
     wire: Wire
-    prefix: str = attrs.field(validator=_without_braces)
+    prefix: str = attrs.field(validator=without_braces)
     """Of all keys and channels; without braces."""
 
     async def open(self, session: str, lease: float, about: str) -> Opened | Dead:

@@ -30,10 +30,11 @@ def _words(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
         raise TypeError(f"{attribute.name} must be a str, not {value!r}")
 
 
-def _prefix(instance: Any, attribute: attrs.Attribute[Any], value: str) -> None:
+def without_braces(instance: Any, attribute: attrs.Attribute[Any], value: str) -> None:
+    """A prefix with braces would end the hash tag elsewhere, and could make its keys those of another."""
     _words(instance, attribute, value)
-    if not value or "{" in value or "}" in value:
-        raise ValueError(f"{attribute.name} must not be empty nor have braces, not {value!r}")
+    if not value or set(value) & set("{}"):
+        raise ValueError(f"{attribute.name} must not be empty nor have braces in it, not {value!r}")
 
 
 def _count(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -63,7 +64,7 @@ class ClusterSpec:
     reap, in seconds each. On a network without trouble both take milliseconds."""
     reconcile_period: float = attrs.field(default=30.0, validator=_seconds)
     """How often what the engine counts is compared with who is here, in seconds; and after each reconnect."""
-    prefix: str = attrs.field(default="trouper", validator=_prefix)
+    prefix: str = attrs.field(default="trouper", validator=without_braces)
     """Of all keys and channels: two clusters on one engine have two prefixes."""
     name: str = attrs.field(default="", validator=_words)
     """What people call this node; empty: host and process id."""
