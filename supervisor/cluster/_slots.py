@@ -259,10 +259,11 @@ class Slots:
         """Compare every user in each period, and all at once when the connection was made anew."""
         while True:
             users, period = self._users(), self._spec.reconcile_period
-            pace = 1 / RECONCILED_A_SECOND if self._hurry else period / max(1, len(users))
-            self._hurry = False
+            hurried, self._hurry = self._hurry, False
+            pace = 1 / RECONCILED_A_SECOND if hurried else period / max(1, len(users))
             for user in users:
-                await self._reconcile_or_later(user)
+                if await self._is_reconciled(user) and not hurried:
+                    self._forget(user)
                 await self._rest(pace)
                 if self._hurry:
                     break
@@ -282,13 +283,21 @@ class Slots:
         here = () if self._node is None else self._node.users()
         return list(dict.fromkeys((*here, *self._recent)))
 
-    async def _reconcile_or_later(self, user: str) -> None:
+    async def _is_reconciled(self, user: str) -> bool:
         try:
-            await self.reconcile(user)
+            return await self.reconcile(user)
         except ClusterError:
             await trio.sleep(self._spec.retry)
+            return False
         except Exception as error:  # noqa: BLE001  # one user's trouble is nobody else's
             self._tell_failed(user, error)
+            return True  # as far as it ever will be
+
+    def _forget(self, user: str) -> None:
+        """Where nobody is left, comparing ends some time after the last slot was given back.
+
+        Not with a comparison in a hurry: that one knows nothing of what was counted in an outage's last beat.
+        """
         if self._recent.get(user, math.inf) <= trio.current_time():
             del self._recent[user]
 
@@ -296,12 +305,12 @@ class Slots:
         if self._node is not None:
             self._node.tell(ChoreFailed, user, error)
 
-    async def reconcile(self, user: str) -> None:
-        """Have the engine count what is here of this user. Raises as the engine does."""
+    async def reconcile(self, user: str) -> bool:
+        """Have the engine count what is here of this user. Raises as the engine does. False: no lease."""
         async with self._turn(user):
             session, node = self._membership.now, self._node
             if session is None or node is None:
-                return
+                return False
             claims = [claim for claim in node.claims_of(user) if claim.slot in self._held]
             leaving = tuple(self._leaving.get(user, ()))
             held = [Slot(c.slot, c.key, session.id, self._held[c.slot].fence) for c in claims]
@@ -315,7 +324,7 @@ class Slots:
                 as_of=session.fence,
             )
             if isinstance(found, Dead) or self._membership.now is not session:
-                return
+                return False
             self._left(user, tuple(set(leaving) & set(found.dropped)))
             for claim in claims:
                 if (counted := self._held.get(claim.slot)) is not None:
@@ -326,6 +335,7 @@ class Slots:
             orphans = len(set(found.dropped) - set(leaving))
             if orphans or found.added or keys:
                 node.tell(ReconciledEvent, user, orphans, len(found.added), keys)
+            return True
 
 
 def _check_text(**names: str) -> None:

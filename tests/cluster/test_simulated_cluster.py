@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock
@@ -305,6 +306,23 @@ async def test_what_a_failover_has_forgotten_is_put_right(autojump_clock: MockCl
         assert await world.counted("alice") == world.held("alice")
         assert sum(event.added for event in world.nodes[1].of(Reconciled)) == 1
         assert sum(event.dropped for event in world.nodes[0].of(Reconciled)) == 1
+
+
+async def test_what_a_failed_comparison_did_not_see_the_next_one_does(autojump_clock: MockClock) -> None:
+    """Of a user of whom nobody is left on the node, and of whom it forgets when all seems well."""
+    async with open_world(2) as world:
+        engine = world.nodes[1].cluster.engine
+        await world.spawn(0, "alice", "tab-0")
+        [slot] = await engine.slots("alice")
+        await world.nodes[0].supervisor.stop("alice", "tab-0")
+        await trio.sleep(2 * RECONCILED - 1.2)
+        world.nodes[0].wire.cut()
+        await engine.admit("alice", attrs.evolve(slot, slot="orphan"), limit=3)
+        await trio.sleep(2.4)
+        world.nodes[0].wire.mend()
+        await trio.sleep(2 * RECONCILED)
+        assert await world.counted("alice") == set()
+        assert not world.nodes[0].of(LeaseLost)
 
 
 async def test_who_has_lost_his_slot_to_another_in_a_failover_ends(autojump_clock: MockClock) -> None:
