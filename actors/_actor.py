@@ -6,7 +6,6 @@ import abc
 from collections.abc import Awaitable, Callable
 from typing import Any, Generic, TypeVar, TypeVarTuple, cast
 
-import outcome
 import trio
 
 from ._cell import ActorCell, Began
@@ -328,7 +327,10 @@ async def _handle_some(actor: Actor[M], cell: ActorCell, clock: Callable[[], flo
             item = user.popleft() if mailbox.senders is None else mailbox.take()
             pulse.stamp = now
             if type(item) is Envelope:
-                await _answer(actor, cell, item)
+                cell.asked, pulse.hand = item, item.message
+                answer = await actor.handle(item.message)  # type: ignore[arg-type]  # typed at the ref
+                cell.asked = None
+                item.answer(answer)
             else:
                 pulse.hand = item
                 await actor.handle(item)  # type: ignore[arg-type]  # typed at the ref
@@ -336,26 +338,15 @@ async def _handle_some(actor: Actor[M], cell: ActorCell, clock: Callable[[], flo
             pulse.handled += 1
             if not user or now >= slice_ends or mailbox.probe is not None:
                 break
-    except BaseException:
+    except BaseException as error:
+        if _part(error, _goes_on) is None:
+            cell.failed(error)
         cell.interrupted(item)
         raise
     if pulse.cancelled_at is not None:
         pulse.handled -= 1  # when it was cancelled, what was in hand was given back, and all that waited
     pulse.active_at = now + pulse.ahead
     pulse.phase, pulse.hand = Phase.BETWEEN, None
-
-
-async def _answer(actor: Actor[M], cell: ActorCell, envelope: Envelope) -> None:
-    """Handle a request, and give its asker what comes of it."""
-    cell.asked, cell.pulse.hand = envelope, envelope.message
-    try:
-        answer = await actor.handle(envelope.message)  # type: ignore[arg-type]  # typed at the ref
-    except BaseException as error:
-        if _part(error, _goes_on) is None:
-            cell.failed(error)
-        raise
-    cell.asked = None
-    envelope.answer(outcome.Value(answer))
 
 
 async def _probe(actor: Actor[M], cell: ActorCell) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar, Token
 
 import attrs
-import outcome
 import trio
 
 from ._children import Children
@@ -257,7 +256,7 @@ class ActorCell:
     def failed(self, error: BaseException) -> None:
         """`handle` raised on the request in hand; whoever asked is told."""
         if self.asked is not None:
-            self.asked.answer(outcome.Error(ActorCrashed(self.name, error)))
+            self.asked.answer(None, ActorCrashed(self.name, error))
             self.pulse.failed += 1
             self.asked = None
 
@@ -330,7 +329,7 @@ class ActorCell:
         for item in lost:
             if isinstance(item, Envelope):
                 self.pulse.returned += 1
-                item.answer(outcome.Error(ActorStopped(self.name, exit)))
+                item.answer(None, ActorStopped(self.name, exit))
             else:
                 dead += 1
         self.pulse.dead_lettered += dead

@@ -28,49 +28,55 @@ class MailboxStatistics:
 
 @attrs.define(eq=False)
 class Envelope:
-    """One request under way. Its asker parks here until the answer is there.
+    """One request under way. Its asker parks here until it is answered, and is woken with it.
 
     What is told lies in the mailbox as it is: nobody waits for its answer. An answer that comes
     after the asker went away vanishes.
     """
 
     message: object
-    _asker: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
-    _answer: outcome.Outcome[object] | None = attrs.field(init=False, default=None)
+    asker: trio.lowlevel.Task | None = attrs.field(init=False, default=None)
+    """Who is parked, with `leave` for his cancellation, and must be woken. None: not yet, or no more."""
+    _answer: object = attrs.field(init=False, default=None)
+    _error: Exception | None = attrs.field(init=False, default=None)
     _awaited: bool = attrs.field(init=False, default=True)
 
     def awaited(self) -> bool:
         """Is the answer still to come, and wanted?"""
         return self._awaited
 
-    def answer(self, answer: outcome.Outcome[object]) -> None:
+    def answer(self, answer: object, error: Exception | None = None) -> None:
+        """What comes of it: the answer, or an error."""
         if not self._awaited:
             return
         self._awaited = False
-        if self._asker is None:
-            self._answer = answer
-        else:
-            trio.lowlevel.reschedule(self._asker, answer)
-            self._asker = None
+        self._answer, self._error = answer, error
+        if self.asker is not None:
+            # All that Trio does with an outcome is to unwrap it: one object less for each request.
+            trio.lowlevel.reschedule(self.asker, self)  # type: ignore[arg-type]
+            self.asker = None
 
-    def park(self, asker: trio.lowlevel.Task) -> Callable[[object], trio.lowlevel.Abort]:
-        """Its asker is about to wait for the answer, which has not come yet.
-
-        What to do if he is cancelled meanwhile is returned, for `wait_task_rescheduled`: the answer,
-        if it still comes, vanishes.
-        """
-        self._asker = asker
-        return self._leave
+    def unwrap(self) -> object:
+        """The answer, once; its error is raised. As an `outcome.Outcome` does it, keeping no circle alive."""
+        if self._error is None:
+            return self._answer
+        error, self._error = self._error, None
+        try:
+            raise error
+        finally:
+            del error
 
     async def wait(self) -> object:
         """Wait for the answer, which may be there."""
-        if self._answer is not None:
+        if not self._awaited:
             await trio.lowlevel.checkpoint()
-            return self._answer.unwrap()
-        return await trio.lowlevel.wait_task_rescheduled(self.park(trio.lowlevel.current_task()))
+            return self.unwrap()
+        self.asker = trio.lowlevel.current_task()
+        return await trio.lowlevel.wait_task_rescheduled(self.leave)
 
-    def _leave(self, _: object) -> trio.lowlevel.Abort:
-        self._asker = None
+    def leave(self, _: object) -> trio.lowlevel.Abort:
+        """The asker was cancelled while it was parked."""
+        self.asker = None
         self.abandon()
         return trio.lowlevel.Abort.SUCCEEDED
 

@@ -123,7 +123,6 @@ class ActorRef(Generic[M_contra]):
           Fenced: you are condemned.
           TypeError: that is no Request; nothing was sent.
         """
-        task = current_task()
         if not SEES_CANCELLATION or RUNNING.task._cancel_status.effectively_cancelled:  # noqa: SLF001
             await checkpoint_if_cancelled()
         if not isinstance(request, Request):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -135,12 +134,12 @@ class ActorRef(Generic[M_contra]):
             mailbox.accepted += 1
             if mailbox.receiver is not None:
                 mailbox.wake()
-            return await wait_task_rescheduled(envelope.park(task))  # type: ignore[no-any-return]
+            envelope.asker = current_task()
+            return await wait_task_rescheduled(envelope.leave)  # type: ignore[no-any-return]
         waiting = None if sender is None else Waiting(sender, cell, envelope.awaited)
         try:
-            if self._put_nowait(envelope, sender):
-                return await wait_task_rescheduled(envelope.park(task))  # type: ignore[no-any-return]
-            await cell.put_blocked(envelope)
+            if not self._put_nowait(envelope, sender):
+                await cell.put_blocked(envelope)
             return await envelope.wait()  # type: ignore[return-value]  # typed by the request
         finally:
             if waiting is not None:

@@ -124,7 +124,7 @@ MUTANTS = (
     ),
     _mailbox(
         "a late answer revives its asker",
-        "        self._asker = None\n        self.abandon()\n        return",
+        "        self.asker = None\n        self.abandon()\n        return",
         "        return",
     ),
     _mailbox("closing forgets the senders that wait", "for task in self.senders or ():", "for task in ():"),
@@ -191,7 +191,7 @@ MUTANTS = (
         "        if self.due is None:\n            self.due = Exit(reason, detail)\n        self.pulse.signal(Signal.CANCEL)",
         "        self.due = Exit(reason, detail)\n        self.pulse.signal(Signal.CANCEL)",
     ),
-    _cell("an asker is left waiting", "item.answer(outcome.Error(ActorStopped(self.name, exit)))", "pass"),
+    _cell("an asker is left waiting", "item.answer(None, ActorStopped(self.name, exit))", "pass"),
     _cell("dead letters are not told", "        if dead:\n", "        if dead > 1:\n"),
     _cell("returned requests are not counted", "self.pulse.returned += 1", "self.pulse.returned += 0"),
     # The actor
@@ -202,8 +202,8 @@ MUTANTS = (
     ),
     _actor(
         "a crash in handle ends nothing",
-        "            cell.failed(error)\n        raise\n",
-        "            cell.failed(error)\n",
+        "        cell.interrupted(item)\n        raise\n",
+        "        cell.interrupted(item)\n        if _part(error, _goes_on) is not None:\n            raise\n",
     ),
     _actor("on_stop is not shielded", "scope.shield = True", "scope.shield = False"),
     _actor(
