@@ -19,13 +19,33 @@ def _ip(*words: str) -> str:
     return "" if done.returncode == 0 else done.stderr.strip() or f"ip ended with {done.returncode}"
 
 
+def _do(*commands: str) -> None:
+    """Raises OSError, at the first that the system does not allow."""
+    for command in commands:
+        complaint = _ip(*command.split())
+        if complaint:
+            raise OSError(f"ip {command}: {complaint}")
+
+
 @attrs.frozen
 class Namespace:
-    """A network with two hosts: the processes inside, and us."""
+    """A network with two hosts: the processes inside, and us.
+
+    Each host's address is its own, not its end of the link: it is reached from within when the link is down.
+    """
 
     name: str
-    here: str
-    """Our address, as seen from inside."""
+    net: str
+
+    @property
+    def here(self) -> str:
+        """Our address."""
+        return f"{self.net}.101"
+
+    @property
+    def there(self) -> str:
+        """Theirs."""
+        return f"{self.net}.102"
 
     @property
     def through(self) -> tuple[str, ...]:
@@ -34,37 +54,44 @@ class Namespace:
 
     def cut(self) -> None:
         """Nothing passes from now on, in either direction, and nobody is told."""
-        complaint = _ip("link", "set", self.name, "down")
-        assert not complaint, complaint
+        _do(f"link set {self.name} down")
 
     def mend(self) -> None:
-        complaint = _ip("link", "set", self.name, "up")
-        assert not complaint, complaint
+        _do(f"link set {self.name} up", f"route add {self.there} via {self.net}.2 src {self.here}")
+
+    def open(self) -> None:
+        """Raises OSError: the system does not allow it."""
+        inside = f"{self.name}i"
+        _do(
+            f"netns add {self.name}",
+            f"link add {self.name} type veth peer name {inside} netns {self.name}",
+            f"address add {self.here}/32 dev lo",
+            f"address add {self.net}.1/30 dev {self.name}",
+            f"-n {self.name} link set lo up",
+            f"-n {self.name} address add {self.there}/32 dev lo",
+            f"-n {self.name} address add {self.net}.2/30 dev {inside}",
+            f"-n {self.name} link set {inside} up",
+            f"-n {self.name} route add {self.here} via {self.net}.1 src {self.there}",
+        )
+        self.mend()
+
+    def close(self) -> None:
+        """Whatever of it there is."""
+        _ip("address", "delete", f"{self.here}/32", "dev", "lo")
+        _ip("link", "delete", self.name)
+        _ip("netns", "delete", self.name)
 
 
 @contextmanager
 def open_namespace() -> Generator[Namespace]:
     """Raises OSError: the system does not allow it."""
     number = random.randrange(2**16)  # noqa: S311  # no secret
-    name, net = f"trp{number:x}", f"10.{200 + number % 50}.{number // 256}"
-    namespace, inside = Namespace(name, f"{net}.1"), f"{name}i"
+    namespace = Namespace(f"trp{number:x}", f"10.{200 + number % 50}.{number // 256}")
     try:
-        for words in (
-            f"netns add {name}",
-            f"link add {name} type veth peer name {inside} netns {name}",
-            f"address add {namespace.here}/24 dev {name}",
-            f"link set {name} up",
-            f"-n {name} address add {net}.2/24 dev {inside}",
-            f"-n {name} link set {inside} up",
-            f"-n {name} link set lo up",
-        ):
-            complaint = _ip(*words.split())
-            if complaint:
-                raise OSError(f"ip {words}: {complaint}")
+        namespace.open()
         yield namespace
     finally:
-        _ip("link", "delete", name)
-        _ip("netns", "delete", name)
+        namespace.close()
 
 
 @functools.cache

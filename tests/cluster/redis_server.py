@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -52,11 +52,14 @@ class RedisServer:
     folder: Path
     port: int
     arguments: tuple[str, ...]
+    host: str = "127.0.0.1"
+    through: tuple[str, ...] = ()
+    """A program that runs it."""
     _process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}"
+        return f"redis://{self.host}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -68,7 +71,7 @@ class RedisServer:
         assert self._process is None, "it runs already"
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [redis_program(), *self.arguments],
+                [*self.through, redis_program(), *self.arguments],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -111,7 +114,7 @@ class RedisServer:
 
     async def command(self, *words: str | int) -> Answer:
         """One command, on a connection of its own; an error is an AssertionError."""
-        return await ask(self.port, *words)
+        return await ask(self.port, *words, host=self.host)
 
     def clear(self) -> None:
         """No process stays, whatever was done to it."""
@@ -139,18 +142,21 @@ class RedisServer:
 
 
 @asynccontextmanager
-async def open_server(*options: str, sentinel: str = "") -> AsyncGenerator[RedisServer]:
+async def open_server(
+    *options: str, sentinel: str = "", host: str = "127.0.0.1", through: Sequence[str] = ()
+) -> AsyncGenerator[RedisServer]:
     """A server that runs; `options` as on its command line: "--appendonly", "yes".
 
-    `sentinel`: the text of a configuration; then it is a Sentinel.
+    `sentinel`: the text of a configuration; then it is a Sentinel. `through`: a program that runs it, where
+    `host` is an address.
     """
     with tempfile.TemporaryDirectory(prefix="redis-") as name:
         folder, port = Path(name), free_port()
-        arguments = ("--port", str(port), "--bind", "127.0.0.1", "--dir", name, "--save", "", *options)
+        arguments = ("--port", str(port), "--bind", host, "--dir", name, "--save", "", *options)
         if sentinel:
-            (folder / "sentinel.conf").write_text(f"port {port}\nbind 127.0.0.1\ndir {name}\n{sentinel}")
+            (folder / "sentinel.conf").write_text(f"port {port}\nbind {host}\ndir {name}\n{sentinel}")
             arguments = ("sentinel.conf", "--sentinel")
-        server = RedisServer(folder, port, arguments)
+        server = RedisServer(folder, port, arguments, host, tuple(through))
         try:
             await server.start()
             yield server
@@ -158,10 +164,10 @@ async def open_server(*options: str, sentinel: str = "") -> AsyncGenerator[Redis
             server.clear()
 
 
-async def ask(port: int, *words: str | int) -> Answer:
+async def ask(port: int, *words: str | int, host: str = "127.0.0.1") -> Answer:
     """One command to whatever speaks the protocol at a port."""
     encoded = [str(word).encode() for word in words]
-    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+    async with await trio.open_tcp_stream(host, port) as stream:
         await stream.send_all(
             b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(each), each) for each in encoded)
         )
