@@ -28,7 +28,7 @@ from .protocol import NAME_RULE, Name
 from .server import HOST, SWEEP_PERIOD, ChatSpec, PortError, Running, first_error, serve_chat
 from .tls import TlsError, load_tls
 from .tokens import SecretError, Tokens, load_secret
-from .workers import run_workers
+from .workers import end_with_parent, run_workers
 
 # Everything is bounded well within this. Should the process still be here then, in seconds, it
 # prints where each thread hangs, and ends.
@@ -145,6 +145,8 @@ async def _run(spec: ChatSpec) -> None:
     with ExitStack() as until_ended:
         async with trio.open_nursery() as watching:
             await watching.start(dump_on_signal)  # an end that hangs is when one wants to know
+            if spec.reuse_port:
+                watching.start_soon(end_with_parent)
             async with trio.open_nursery() as nursery:
                 running: Running = await nursery.start(serve_chat, spec)
                 running.supervisor.background.start_soon(feed_systemd, running.supervisor, os.environ)

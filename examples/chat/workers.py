@@ -105,7 +105,7 @@ class Workers:
         if self._ending.is_set():
             return 0
         process = await trio.lowlevel.open_process(
-            worker.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=self.environ
+            worker.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.environ
         )
         self._processes[worker.number] = process
         if self._ending.is_set():  # it was asked to while this one was made
@@ -117,6 +117,8 @@ class Workers:
             del self._processes[worker.number]
             if process.returncode is None:
                 process.kill()
+            assert process.stdin is not None
+            await process.stdin.aclose()  # its half of `end_with_parent`
 
     async def _listen(self, worker: Worker, process: trio.Process) -> None:
         """Its last line says that it is ready; what it says is not passed on: all say the same."""
@@ -182,6 +184,17 @@ def _held(port: int, *, option: str) -> Generator[int]:
         except OSError as error:
             raise PortError(port, option=option, problem=error.strerror or str(error)) from None
         yield int(holder.getsockname()[1])
+
+
+async def end_with_parent() -> None:
+    """In a worker: when its parent is gone, however, end as if that had passed SIGTERM on.
+
+    The parent holds the other end of its standard input open for as long as it lives.
+    """
+    async with trio.lowlevel.FdStream(os.dup(sys.stdin.fileno())) as held:
+        while await held.receive_some(1):
+            pass
+    signal.raise_signal(signal.SIGTERM)
 
 
 def _worker(number: int, options: argparse.Namespace, http: int, ws: int) -> Worker:

@@ -46,6 +46,14 @@ def children(parent: Server) -> list[int]:
     return found
 
 
+def runs(pid: int) -> bool:
+    """Does it, still? One that has ended may wait for somebody to ask how."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def nodes_of(server: Server, token: str) -> dict[str, str]:
     """On which node each session is."""
     status, answer = request(server.http, "GET", "/sessions", token=token)
@@ -100,6 +108,14 @@ def test_they_end_when_the_parent_is_asked_to(workers: Server) -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_they_end_when_the_parent_is_killed(workers: Server) -> None:
+    """Else they would hold the ports, and nobody would start them again."""
+    pids = children(workers)
+    workers.kill()
+    wait_until(lambda: not any(map(runs, pids)), "all have ended")
+    assert "Traceback" not in workers.said
 
 
 def test_workers_that_cannot_start_end_all_of_it_with_one_reason(site: Site) -> None:
