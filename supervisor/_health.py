@@ -25,7 +25,7 @@ def judge(pulse: Pulse, policy: HealthPolicy, now: float, lag: Lag) -> Verdict:
     """The verdict on one actor. Costs microseconds, asks nobody, changes nothing."""
     match pulse.state:
         case State.STARTING if pulse.since > now:
-            evidence = f"restarts in {pulse.since - now:.3g} s"
+            evidence = f"is to begin within {pulse.since - now:.3g} s"
             return Verdict(Health.STARTING, evidence, pulse.since + policy.start_grace)
         case State.STARTING:
             return _within(

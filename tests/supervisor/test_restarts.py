@@ -106,7 +106,7 @@ async def test_max_children_counts_those_that_restart(autojump_clock: MockClock)
         refusal = await crowd.refused("another")
         [holder] = refusal.holders
         assert (holder.key, holder.verdict.health) == (KEY, Health.STARTING)
-        assert holder.verdict.evidence.startswith("restarts in ")
+        assert holder.verdict.evidence.startswith("is to begin within ")
         assert check_events(log.all, limit=1, over=False) == ()
 
 
