@@ -395,6 +395,7 @@ async def _simulated(script: list[Step]) -> None:
 @example(script=[*BEGUN, Sleep(4.0), Renew("s")])
 @example(script=[*BEGUN, StepClock(4.0), Renew("s"), StepClock(1.0), Sleep(2.0), Renew("t")])
 @example(script=[*BEGUN, StepClock(-4.0), Sleep(3.75), Renew("s"), Sleep(0.25), Renew("t")])
+@example(script=[*BEGUN, Wipe(), Close("s"), StepClock(-0.25), Open("s")])
 @given(script=scripts)
 def test_the_simulated_engine_answers_as_the_model(script: list[Step]) -> None:
     trio.run(_simulated, script, clock=trio.testing.MockClock(autojump_threshold=0))

@@ -17,8 +17,10 @@ local function peek()
   local known = redis.call('HMGET', CLOCK, 'off', 'last', 'lease')
   local off, last = tonumber(known[1] or 0), tonumber(known[2] or 0)
   local now = time[1] * 1000000 + time[2] + off
-  local latest = known[3] and last + LONGEST_STEP * tonumber(known[3]) * 1000 or now
-  local told = math.min(math.max(now, last), math.floor(latest))
+  local told = math.max(now, last)
+  if known[3] then -- else nobody has a lease yet
+    told = math.min(told, math.floor(last + LONGEST_STEP * tonumber(known[3]) * 1000))
+  end
   return told, off + told - now
 end
 
