@@ -141,3 +141,10 @@ class Backend(Protocol):
         Takes no longer than `patience`. Raises SupervisorError: nobody can say.
         """
         ...
+
+    async def stop(self, user: str, key: str, detail: str = "") -> bool:
+        """Stop a manager wherever it lives, and wait until it has left; False: there is none.
+
+        Raises SupervisorError: its node does not answer, or nobody can say.
+        """
+        ...

@@ -178,11 +178,13 @@ ORDER = {
     ),
     # what an operator sees and does
     "supervisor.operations": (
+        "_unable",
         "_shapes",
         "_trends",
         "_recent",
         "_monitor",
         "_stacks",
+        "_stopping",
         "_operations",
         "_access",
         "_answers",

@@ -77,6 +77,7 @@ def stop(options: argparse.Namespace) -> int:
         stopped: Stopped = client.post("stop", body)
     show(stopped, stopped_view, as_json=options.json)
     all_ended = len(stopped["ended"]) == stopped["stopped"] and not stopped["condemned"]
+    all_ended &= not stopped["problem"]
     return DONE if all_ended else REFUSED
 
 
@@ -90,7 +91,8 @@ def limit(options: argparse.Namespace) -> int:
 
 def _limit_view(facts: Mapping[str, Json]) -> Json:
     whose = "all who have none of their own" if facts["user"] is None else facts["user"]
-    return text(f"The limit of {whose} is now {facts['limit']}.")
+    on = " on this node; each node goes by its own" if facts["clustered"] else ""
+    return text(f"The limit of {whose} is now {facts['limit']}{on}.")
 
 
 def probing(options: argparse.Namespace) -> int:

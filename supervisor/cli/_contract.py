@@ -122,6 +122,7 @@ class Users(TypedDict):
     users: list[User]
     next: int | None
     total: int | None
+    clustered: bool
 
 
 class BriefRefusal(TypedDict):
@@ -303,6 +304,8 @@ class Ended(TypedDict):
 
     key: str
     incarnation: int
+    node: str
+    """Empty: here."""
     exit: str
 
 
@@ -312,6 +315,8 @@ class Stopped(TypedDict):
     stopped: int
     ended: list[Ended]
     condemned: int
+    problem: str
+    """Which nodes of a cluster could not be asked; empty: none."""
 
 
 class Group(TypedDict):

@@ -94,7 +94,13 @@ def dump(options: argparse.Namespace) -> int:
 
 def _here(standing: Standing) -> Standing:
     if not standing["here"]:
-        raise CommandFailed(f"nothing of {standing['user']} is here: ps shows who is", status=REFUSED)
+        user = standing["user"]
+        raise CommandFailed(
+            f"nothing of {user} is on this node: where {user} asks all of them"
+            if standing["clustered"]
+            else f"nothing of {user} is here: ps shows who is",
+            status=REFUSED,
+        )
     return standing
 
 
@@ -113,7 +119,7 @@ def _survey(client: Client) -> Survey:
 def _users(client: Client, options: argparse.Namespace) -> Users:
     """As many as are wanted, page by page; whoever comes or goes meanwhile may be missing."""
     users: list[User] = []
-    page: Users = {"users": [], "next": 0, "total": None}
+    page: Users = {"users": [], "next": 0, "total": None, "clustered": False}
     while page["next"] is not None and len(users) < options.count:
         page = client.get(
             "users",

@@ -20,7 +20,9 @@ KEYS_NAMED = 5
 def users_view(users: Users) -> RenderableType:
     """One line for each."""
     if not users["users"]:
-        return text("Nobody is here.")
+        return text(
+            "Nobody is on this node: nodes shows all of them." if users["clustered"] else "Nobody is here."
+        )
     rows = table("user", ">held", ">limit", ">condemned", ">waiting")
     for user in users["users"]:
         full = user["held"] >= user["limit"]

@@ -92,8 +92,12 @@ def stopped_view(stopped: Stopped) -> RenderableType:
             (f", {still} still at it" if still else "", BAD),
             (f", {condemned} condemned: see explain" if condemned else "", BAD),
         ),
+        text(stopped["problem"], BAD) if stopped["problem"] else None,
     )
 
 
 def _ended(one: Ended) -> Text:
-    return line((f"{one['key']}#{one['incarnation']}", HEAD), f": {one['exit']}")
+    node = f" on {one['node']}" if one["node"] else ""
+    # Of one whose node did not answer in time nothing is known but its key.
+    name = f"{one['key']}#{one['incarnation']}" if one["incarnation"] else one["key"]
+    return line((name, HEAD), f"{node}: {one['exit']}")

@@ -18,10 +18,11 @@ if None in map(find_spec, ("starlette", "hypercorn", "msgspec")):
 
 from ._access import Access, Authorize, access_of, bearer, on_loopback
 from ._app import operations_app
-from ._operations import Operations, Unable
+from ._operations import Operations
 from ._signal import dump_on_signal
 from ._socket import ControlError, open_control
 from ._stacks import dump
+from ._unable import Unable
 
 __all__ = [
     "Access",

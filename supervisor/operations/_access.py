@@ -13,7 +13,7 @@ import attrs
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 
-from ._operations import Unable
+from ._unable import Unable
 
 
 class Access(enum.Enum):

@@ -11,8 +11,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from ._access import Access
-from ._operations import Unable
 from ._shapes import Json
+from ._unable import Unable
 
 T = TypeVar("T")
 

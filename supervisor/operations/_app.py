@@ -15,8 +15,9 @@ from starlette.routing import Route
 
 from ._access import Access, Authorize, Guard, on_loopback
 from ._answers import answer, body_of, number_of, refused, seen_by
-from ._operations import Operations, Unable
+from ._operations import Operations
 from ._stream import Stream
+from ._unable import Unable
 
 Handler = Callable[[Request], Awaitable[Response]]
 

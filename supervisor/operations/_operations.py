@@ -6,40 +6,29 @@ import functools
 import os
 import time
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import attrs
 import trio
 
-from actors import ActorRef, Phase
-from supervisor import Backend, Explanation, Holder, Node, Settings, Stage, Supervisor, SupervisorError
+from supervisor import Backend, Node, Settings, Stage, Supervisor, SupervisorError
 from supervisor.alerts import Thresholds
 
 from . import _shapes
 from ._monitor import Monitor
 from ._shapes import Json
 from ._stacks import dump
+from ._stopping import Stopping
 from ._trends import STEP
+from ._unable import Unable
 
 # Names that are searched in one go: half a millisecond.
 NAMES_AT_ONCE = 2_000
-
-# So long, in seconds, an operator waits for managers to end; they do so all the same.
-ENDING = 15.0
 
 # Users at the limit that are named in the overview.
 MOST_AT_LIMIT = 20
 
 
 _UNTIL = {stage.value: stage for stage in (Stage.GARBAGE, Stage.LIVENESS)}
-
-
-class Unable(Exception):
-    """What was asked for cannot be done; the text says why, `status` is HTTP's word for it."""
-
-    def __init__(self, status: int, problem: str) -> None:
-        super().__init__(problem)
-        self.status = status
 
 
 class Operations:
@@ -152,7 +141,9 @@ class Operations:
             names = await _containing(search, names)
         page = self._standings(names[start : start + count])
         end = start + count
-        return {"users": page, "next": end if end < len(names) else None, "total": len(names)}
+        following = end if end < len(names) else None
+        clustered = self.supervisor.cluster is not None
+        return {"users": page, "next": following, "total": len(names), "clustered": clustered}
 
     def user(self, name: str) -> Json:
         """How one user stands: every manager with its verdict, and what an admission would do."""
@@ -217,43 +208,17 @@ class Operations:
         return await trio.to_thread.run_sync(_shapes.report, done)  # of 100,000 managers it takes 0.1 s
 
     async def stop(self, user: str, key: str | None, incarnation: int | None) -> Json:
-        """Ask managers to stop, and wait until each has ended or is condemned; not for ever."""
-        refs = self._to_stop(user, key, incarnation)
-        for _, ref in refs:
-            ref.stop()
-        ended: list[Json] = []
+        """Ask managers to stop, and wait until each has ended or is condemned; not for ever.
 
-        async def see_out(holder: Holder, ref: ActorRef[Any]) -> None:
-            how = await ref.wait_stopped()
-            ended.append({"key": holder.key, "incarnation": holder.incarnation, "exit": str(how)})
-
-        with trio.move_on_after(ENDING):
-            async with trio.open_nursery() as nursery:
-                for holder, ref in refs:
-                    nursery.start_soon(see_out, holder, ref)
-        condemned = {holder.incarnation for holder in self.supervisor.explain(user).condemned}
-        run_on = sum(one["incarnation"] in condemned for one in ended)
-        return {"stopped": len(refs), "ended": ended, "condemned": run_on}
-
-    def _to_stop(
-        self, user: str, key: str | None, incarnation: int | None
-    ) -> list[tuple[Holder, ActorRef[Any]]]:
-        """The running managers that are meant. Raises Unable."""
-        if key is None and incarnation is not None:
-            raise Unable(400, "an incarnation of which key? Say both, or neither")
-        stands = self.supervisor.explain(user)
-        chosen = [holder for holder in stands.holders if key in (None, holder.key)]
-        if not chosen:
-            raise _nobody(stands, key)
-        if incarnation not in (None, chosen[0].incarnation):
-            raise Unable(409, f"under {key!r} lives another incarnation, {chosen[0].incarnation}")
-        refs = [(each, ref) for each in chosen if (ref := self.supervisor.lookup(user, each.key)) is not None]
-        if key is not None and not refs:
-            raise Unable(409, _why_not(chosen[0]))
-        return refs
+        Those on other nodes of a cluster, too; `problem` says which of them could not be asked.
+        Raises Unable: nobody is meant.
+        """
+        stopping = Stopping(self.supervisor, user)
+        await stopping.choose(key, incarnation)
+        return await stopping.run()
 
     def set_limit(self, user: str | None, limit: int) -> Json:
-        """Set the limit of one user, or of all that have none of their own."""
+        """Set the limit of one user, or of all that have none of their own; on this node only."""
         if user is None and callable(self.supervisor.limit):
             raise Unable(409, "the limit of all is a function of the user; set the limit of one user")
         try:
@@ -261,7 +226,7 @@ class Operations:
         except ValueError as error:
             raise Unable(400, str(error)) from None
         self._outdate()
-        return {"user": user, "limit": limit}
+        return {"user": user, "limit": limit, "clustered": self.supervisor.cluster is not None}
 
     def set_probing(self, *, on: bool) -> Json:
         """Switch on or off whether cleanup asks managers and clients."""
@@ -276,21 +241,6 @@ class Operations:
     def _outdate(self) -> None:
         """Whoever asks next sees what was changed."""
         self._made = (float("-inf"), {})
-
-
-def _nobody(stands: Explanation, key: str | None) -> Unable:
-    """Nobody is there to be stopped, or only one whom nothing stops."""
-    if any(key in (None, holder.key) for holder in stands.condemned):
-        return Unable(409, "it is condemned: cancelled already, and it ignores that; no slot waits for it")
-    what = "no manager" if key is None else f"no manager under {key!r}"
-    return Unable(404, f"{stands.user!r} has {what}; it may have ended already")
-
-
-def _why_not(holder: Holder) -> str:
-    """Why one that holds a slot cannot be asked to stop."""
-    if holder.phase in (Phase.WAITING_TO_RUN, Phase.ON_START):
-        return f"the manager under {holder.key!r} is starting: stop it once it runs; its start is bounded"
-    return f"the manager under {holder.key!r} is stopping already; it is seen to that it ends"
 
 
 async def _containing(text: str, names: tuple[str, ...]) -> tuple[str, ...]:

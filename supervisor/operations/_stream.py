@@ -11,7 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from ._access import Access, Guard
 from ._answers import as_json, refused, seen_by
-from ._operations import Operations, Unable
+from ._operations import Operations
+from ._unable import Unable
 
 # Pages that are told what happens, at once; one more is refused.
 MOST_STREAMS = 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 
 import pytest
@@ -59,6 +60,31 @@ def test_where_finds_a_user_on_all_nodes(ask: Run, clustered: Server) -> None:
 
 def test_a_user_who_is_on_no_node_is_status_1_and_one_sentence(ask: Run) -> None:
     assert ask("where", "zoe") == Said(1, "", "trouper: nothing of zoe is on any node\n")
+
+
+def test_one_is_stopped_on_whatever_node_it_lives(ask: Run, clustered: Server) -> None:
+    assert clustered.spawn("kim", "tab", node=0) is True
+    assert clustered.spawn("kim", "phone", node=1) is True
+    assert clustered.spawn("kim", "tv", node=2) is True
+    said = ask("stop", "kim", "phone")
+    assert (said.status, said.err) == (0, "")
+    assert re.fullmatch(r"phone#\d+ on chat-2: stopped\n1 manager stopped\n", said.out)
+    assert ask("where", "kim").out.splitlines()[0] == "kim: 2 managers on 2 nodes"
+    said = ask("stop", "kim")
+    assert (said.status, said.out.splitlines()[-1]) == (0, "2 managers stopped")
+    assert ask("where", "kim").status == 1
+    assert (
+        ask("stop", "kim", "tv").err
+        == "trouper: 'kim' has no manager under 'tv'; it may have ended already\n"
+    )
+
+
+def test_what_is_of_one_node_says_so(ask: Run, clustered: Server) -> None:
+    assert clustered.spawn("lou", "tab", node=2) is True
+    sentence = "trouper: nothing of lou is on this node: where lou asks all of them\n"
+    assert ask("explain", "lou") == Said(1, "", sentence)
+    said = ask("limit", 3, "--user", "lou")
+    assert said.out == "The limit of lou is now 3 on this node; each node goes by its own.\n"
 
 
 def test_no_name_steers_a_terminal(ask: Run, clustered: Server) -> None:

@@ -111,7 +111,7 @@ def test_a_limit_is_changed_and_a_refusal_is_told_with_its_proof(ask: Run, serve
     assert "phone" in said.out
     assert len(ask("refusals", "--last", 1, "--json").facts["refusals"]) == 1
     assert "1 of 1 slots held (a limit of their own)" in ask("explain", "lea").out
-    assert ask("limit", 20, "--json").facts == {"user": None, "limit": 20}
+    assert ask("limit", 20, "--json").facts == {"user": None, "limit": 20, "clustered": False}
 
 
 def test_probing_is_switched_off_and_on(ask: Run) -> None:

@@ -45,6 +45,7 @@ def test_users_are_a_line_each_with_their_numbers() -> None:
         "users": [user("ann", held=20, condemned=2, waiting=1), user("bob")],
         "next": None,
         "total": 2,
+        "clustered": False,
     }
     head, ann, bob = drawn(users_view(users)).splitlines()
     assert head.split() == ["user", "held", "limit", "condemned", "waiting"]
@@ -53,10 +54,13 @@ def test_users_are_a_line_each_with_their_numbers() -> None:
 
 
 def test_users_who_are_not_shown_are_counted_and_the_way_to_them_is_named() -> None:
-    users: Users = {"users": [user()], "next": 1, "total": 2001}
+    users: Users = {"users": [user()], "next": 1, "total": 2001, "clustered": False}
     assert "and 2,000 more: see them with --count, or by name with --search" in drawn(users_view(users))
-    nobody: Users = {"users": [], "next": None, "total": 0}
+    nobody: Users = {"users": [], "next": None, "total": 0, "clustered": False}
     assert drawn(users_view(nobody)) == "Nobody is here."
+    assert (
+        drawn(users_view({**nobody, "clustered": True})) == "Nobody is on this node: nodes shows all of them."
+    )
 
 
 def test_a_manager_has_its_verdict_and_its_evidence() -> None:
@@ -173,11 +177,18 @@ def test_stages_asked_for_one_by_one_add_up() -> None:
 
 
 def test_of_a_stop_each_end_is_told_and_who_runs_on() -> None:
-    ended: Ended = {"key": "tab", "incarnation": 7, "exit": "stopped"}
-    told = drawn(stopped_view({"stopped": 1, "ended": [ended], "condemned": 0}))
+    ended: Ended = {"key": "tab", "incarnation": 7, "node": "", "exit": "stopped"}
+    told = drawn(stopped_view({"stopped": 1, "ended": [ended], "condemned": 0, "problem": ""}))
     assert told == "tab#7: stopped\n1 manager stopped"
-    told = drawn(stopped_view({"stopped": 3, "ended": [ended], "condemned": 1}))
-    assert told.endswith("3 managers stopped, 2 still at it, 1 condemned: see explain")
+    told = drawn(
+        stopped_view({"stopped": 3, "ended": [ended], "condemned": 1, "problem": "'x' on chat-2: no answer"})
+    )
+    *_, summary, problem = told.splitlines()
+    assert summary == "3 managers stopped, 2 still at it, 1 condemned: see explain"
+    assert problem == "'x' on chat-2: no answer"
+    elsewhere: Ended = {**ended, "node": "chat-2", "incarnation": 0}
+    told = drawn(stopped_view({"stopped": 1, "ended": [elsewhere], "condemned": 0, "problem": ""}))
+    assert told == "tab on chat-2: stopped\n1 manager stopped"
 
 
 def test_an_event_has_the_time_of_day_at_which_it_happened() -> None:
@@ -290,7 +301,7 @@ def everything(name: str) -> list[RenderableType]:
     found = finding(name, user=name, evidence=name)
     done = {**stage("liveness", reaped=1), "reaped": [found], "failed": [found]}
     said = report(done, user=name)  # type: ignore[arg-type]
-    users: Users = {"users": [user(name)], "next": None, "total": 1}
+    users: Users = {"users": [user(name)], "next": None, "total": 1, "clustered": False}
     dump: Dump = {
         "tasks": 1,
         "groups": [{"depth": 0, "count": 1, "names": [name], "stack": [name]}],
@@ -303,7 +314,12 @@ def everything(name: str) -> list[RenderableType]:
         explained_view(standing(one, user=name, dry_run=said)),
         report_view(said),
         stopped_view(
-            {"stopped": 1, "ended": [{"key": name, "incarnation": 1, "exit": name}], "condemned": 0}
+            {
+                "stopped": 1,
+                "ended": [{"key": name, "incarnation": 1, "node": name, "exit": name}],
+                "condemned": 0,
+                "problem": name,
+            }
         ),
         events_view([event(name, level=name)], NOON),
         alerts_view([alert(name, summary=name)]),

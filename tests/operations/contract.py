@@ -155,7 +155,7 @@ OVERVIEW = plain(
 SERIES = ("managers", "users", "zombies", "connections", "created", "refused", "cleaned", "spawn_p99", "lag")
 HISTORY = plain("step", "ends_ago", series=dict.fromkeys(SERIES, Each(ANY)))
 EVENTS = {"events": Each(LINE)}
-USERS = plain("next", "total", users=Each(USER))
+USERS = plain("next", "total", "clustered", users=Each(USER))
 EXPLANATION = plain(
     "user",
     "here",
@@ -189,8 +189,8 @@ REFUSALS = {
         )
     )
 }
-STOPPED = plain("stopped", "condemned", ended=Each(plain("key", "incarnation", "exit")))
-LIMIT = plain("user", "limit")
+STOPPED = plain("stopped", "condemned", "problem", ended=Each(plain("key", "incarnation", "node", "exit")))
+LIMIT = plain("user", "limit", "clustered")
 PROBING = plain("probing", changes=Each(ANY))
 DUMP = plain(
     "tasks",

@@ -117,8 +117,9 @@ async def test_one_is_stopped_and_how_it_ended_is_told(autojump_clock: MockClock
         facts = (await here.client.post("stop", stop("tab-0", 1))).json
         assert facts == {
             "stopped": 1,
-            "ended": [{"key": "tab-0", "incarnation": 1, "exit": "stopped"}],
+            "ended": [{"key": "tab-0", "incarnation": 1, "node": "", "exit": "stopped"}],
             "condemned": 0,
+            "problem": "",
         }
         assert first.exit is not None
         assert await all_answer([other])
@@ -169,7 +170,7 @@ async def test_a_stop_is_waited_for_but_not_for_ever(autojump_clock: MockClock) 
         began = trio.current_time()
         facts = (await here.client.post("stop", stop("slow-0"))).json
         assert trio.current_time() - began == 15
-        assert facts == {"stopped": 1, "ended": [], "condemned": 0}
+        assert facts == {"stopped": 1, "ended": [], "condemned": 0, "problem": ""}
         answer = await here.client.post("stop", stop("slow-0"))
         assert answer.status == 409
         assert "is stopping already" in answer.error
@@ -220,7 +221,7 @@ async def test_one_that_starts_is_said_to_start(autojump_clock: MockClock) -> No
 async def test_a_limit_is_set_for_one_and_told(autojump_clock: MockClock) -> None:
     async with site(5) as here:
         facts = (await here.client.post("limit", {"user": "alice", "limit": 2})).json
-        assert facts == {"user": "alice", "limit": 2}
+        assert facts == {"user": "alice", "limit": 2, "clustered": False}
         assert here.supervisor.own_limits == {"alice": 2}
         assert [(event.user, event.limit) for event in here.log.of(LimitChanged)] == [("alice", 2)]
         crowd = Crowd(here.supervisor)
@@ -231,7 +232,11 @@ async def test_a_limit_is_set_for_one_and_told(autojump_clock: MockClock) -> Non
 async def test_a_limit_is_set_for_all_and_seen_at_once(autojump_clock: MockClock) -> None:
     async with site(5) as here:
         assert (await here.client.get("overview")).json["limit"] == 5
-        assert (await here.client.post("limit", {"limit": 9})).json == {"user": None, "limit": 9}
+        assert (await here.client.post("limit", {"limit": 9})).json == {
+            "user": None,
+            "limit": 9,
+            "clustered": False,
+        }
         assert here.supervisor.limit == 9
         assert (await here.client.get("overview")).json["limit"] == 9
 

@@ -32,7 +32,12 @@ async def test_users_come_in_pages(autojump_clock: MockClock) -> None:
 async def test_beyond_the_last_page_there_is_nobody(autojump_clock: MockClock) -> None:
     async with site() as here:
         await Crowd(here.supervisor).add("tab", 1)
-        assert (await here.client.get("users", start=5)).json == {"users": [], "next": None, "total": 1}
+        assert (await here.client.get("users", start=5)).json == {
+            "users": [],
+            "next": None,
+            "total": 1,
+            "clustered": False,
+        }
 
 
 async def test_users_are_found_by_a_part_of_their_names(autojump_clock: MockClock) -> None:

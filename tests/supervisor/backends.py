@@ -54,6 +54,10 @@ class AdmitsAll:
         await trio.lowlevel.checkpoint()
         return ()
 
+    async def stop(self, user: str, key: str, detail: str = "") -> bool:
+        await trio.lowlevel.checkpoint()
+        return False
+
 
 class AdmitsSlowly(AdmitsAll):
     """Takes a second over it."""

@@ -105,7 +105,7 @@ export class UserView {
     const limit = byId("limit-value").valueAsNumber;
     await this.#act(async () => {
       const answer = await setLimit(this.#user, limit);
-      return `The limit is ${number(answer.limit)} now.`;
+      return `The limit is ${number(answer.limit)} now${answer.clustered ? " on this node; each node goes by its own" : ""}.`;
     });
   }
 
