@@ -7,7 +7,7 @@ from typing import TypeAlias
 import attrs
 import trio
 import trio.testing
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from .followed import Cluster, Reader, open_cluster
@@ -148,6 +148,7 @@ def test_every_follower_has_every_acked_entry_once_and_in_order(script: list[Ste
 
 
 @bounded
+@example(script=[Restart(5.0, keeps=True), Say(0, 1), Pause(0.1), Rewind()], seed=0)
 @given(scripts_with_loss, st.integers(0, 2**32))
 def test_whatever_the_engine_loses_every_follower_ends_with_what_it_has(
     script: list[Step], seed: int

@@ -18,7 +18,7 @@ for i = 4, #KEYS do
   if known then
     answer[#answer + 1] = { known, 0 }
   else
-    local before, position = whole(last), math.max(last + 1, now)
+    local before, position = whole(last), beyond(last, now)
     last = position
     position = whole(position)
     redis.call('XADD', STREAM, 'MAXLEN', '~', length, position .. '-0', 'before', before, 'payload', payload)

@@ -11,12 +11,17 @@ end
 -- nobody was here, and then it does not matter: leases must not end on the engine before they end on the nodes.
 local LONGEST_STEP = 0.3
 
+-- As the machine has it.
+local function wall()
+  local time = redis.call('TIME')
+  return time[1] * 1000000 + time[2]
+end
+
 -- The engine's clock, plus all that it was ever set back by, less all that it was set ahead by.
 local function peek()
-  local time = redis.call('TIME')
   local known = redis.call('HMGET', CLOCK, 'off', 'last', 'lease')
   local off, last = tonumber(known[1] or 0), tonumber(known[2] or 0)
-  local now = time[1] * 1000000 + time[2] + off
+  local now = wall() + off
   local told = math.max(now, last)
   if known[3] then -- else nobody has a lease yet
     told = math.min(told, math.floor(last + LONGEST_STEP * tonumber(known[3]) * 1000))
@@ -32,9 +37,14 @@ local function tick()
   return now
 end
 
--- A number greater than every one before it, even those of data that was lost, if the clock is right.
+-- Greater than the last one, and than those of data that was lost, if one of the clocks is right: after a
+-- pause the engine's own is held back, and tells the same again to who has lost what came after.
+local function beyond(last, now)
+  return math.max(last + 1, now, wall())
+end
+
 local function next_fence(now)
-  local fence = math.max(tonumber(redis.call('HGET', CLOCK, 'fence') or 0) + 1, now)
+  local fence = beyond(tonumber(redis.call('HGET', CLOCK, 'fence') or 0), now)
   redis.call('HSET', CLOCK, 'fence', whole(fence))
   return whole(fence)
 end
