@@ -33,7 +33,7 @@ def open_redis(url: str, *, call_timeout: float = 1.0) -> AbstractAsyncContextMa
 
     Raises:
       ValueError: the URL is wrong; the sentence says how.
-      EngineRefused: the engine lets nobody in with this URL, or is older than version 7.
+      EngineRefused: the engine lets nobody in with this URL, is older than version 7, or is a Redis Cluster.
 
     """
     if not call_timeout > 0:

@@ -16,6 +16,7 @@ import trio
 from anyio.abc import ByteStream
 from coredis.connection import BaseConnection, Location
 from coredis.exceptions import (
+    AuthenticationRequiredError,
     BusyLoadingError,
     ClusterDownError,
     ConnectionError,  # noqa: A004  # coredis' own; Python's is not used here
@@ -35,8 +36,8 @@ _NOT_NOW_WORDS = ("BUSY", "MASTERDOWN", "NOREPLICAS")  # for which coredis has n
 TOO_LATE = "no answer in time"
 
 # Where this process itself stood still for longer than a call may take, the answer is there, and is not read
-# yet; what reads it needs a moment.
-GRACE = 0.05
+# yet; what reads it needs a moment. As long as it stood still, but no longer than this, in seconds.
+LEAST_GRACE, MOST_GRACE = 0.05, 0.5
 
 
 Pending = Awaitable[object]
@@ -77,7 +78,8 @@ class Line:
             error = problem
         finally:
             if isinstance(error, RedisError) and not isinstance(error, ConnectionError):
-                self.refusal = EngineRefused(self.address, str(error))
+                wanted = isinstance(error, AuthenticationRequiredError)
+                self.refusal = EngineRefused(self.address, "it wants a password" if wanted else str(error))
             self.cut("the connection was lost" if error is None else first_cause(error))
             self.settled.set()
             self.over.set()
@@ -123,7 +125,8 @@ class Line:
         try:
             with trio.move_on_at(before):
                 return _plain(await pending)
-            with trio.move_on_after(GRACE):
+            late = trio.current_time() - before
+            with trio.move_on_after(min(max(LEAST_GRACE, late), MOST_GRACE)):
                 return _plain(await pending)
         except Exception as error:  # coredis' own, anyio's or Python's
             raise self._meaning(error) from error

@@ -179,12 +179,23 @@ class Link:
             )
         # While it loads its data it lets us in, and does nothing.
         await line.ask(b"PING", before=self._soon())
+        if await self._is_redis_cluster(line):
+            raise EngineRefused(
+                line.address, "it is a Redis Cluster; take one primary, or one under Sentinel"
+            )
         if self.url.service:
             match await line.ask(b"ROLE", before=self._soon()):
                 case ["master", *_]:
                     pass
                 case _:
                     raise EngineDown(line.address, "what the sentinels call its primary is none any more")
+
+    async def _is_redis_cluster(self, line: Line) -> bool:
+        """As far as it tells: one that may not is found out by the first script."""
+        try:
+            return "cluster_enabled:1" in str(await line.ask(b"INFO", b"cluster", before=self._soon()))
+        except EngineRefused:
+            return False
 
     async def _primary(self, nursery: trio.Nursery, sentinel: Place) -> Place:
         """Where a sentinel says that the engine is."""

@@ -181,6 +181,27 @@ async def test_an_engine_that_is_too_old_is_refused() -> None:
                 await persist(wire.run, COUNT, ["n"], [1])
 
 
+async def test_a_redis_cluster_is_refused() -> None:
+    async with open_server("--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf") as server:
+        with pytest.raises(EngineRefused, match="it is a Redis Cluster; take one primary"):
+            async with open_redis(server.url):
+                pytest.fail("entered")
+
+
+async def test_an_engine_that_does_not_tell_what_it_is_is_taken() -> None:
+    async with open_server() as server:
+        await server.command("ACL", "SETUSER", "silent", "on", "nopass", "~*", "&*", "+@all", "-info")
+        async with open_redis(server.url.replace("//", "//silent:x@")) as wire:
+            assert await wire.run(COUNT, ["n"], [1]) == 1
+
+
+async def test_an_engine_that_wants_a_password_says_so() -> None:
+    async with open_server("--requirepass", "secret") as server:
+        with pytest.raises(EngineRefused, match="it wants a password"):
+            async with open_redis(server.url):
+                pytest.fail("entered")
+
+
 async def test_an_engine_that_is_loading_is_not_up() -> None:
     async with open_server("--rdbcompression", "no") as server:
         for number in range(200):
