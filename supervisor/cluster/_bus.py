@@ -161,13 +161,22 @@ def _read(text: str) -> dict[str, str] | None:
     """A question or an answer; None: it is neither."""
     try:
         said: object = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(said, dict):
         return None
     message = cast("dict[str, object]", said)
     wanted = {"id", "op", "from", "text"} if "op" in message else {"id"}
     is_ours = wanted <= message.keys() and not {"op", "text", "error"}.isdisjoint(message)
-    if not is_ours or not all(isinstance(each, str) for each in message.values()):
+    if not is_ours or not all(isinstance(each, str) and _can_be_sent(each) for each in message.values()):
         return None
     return cast("dict[str, str]", message)
+
+
+def _can_be_sent(text: str) -> bool:
+    """In JSON there may be half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -24,9 +24,9 @@ from supervisor import (
     Place,
 )
 
-from ._bus import Bus, Handler
+from ._bus import Bus, Handler, NotAnswered
 from ._engine import Engine, Slot
-from ._errors import ClusterError, EngineDown, EngineRefused
+from ._errors import ClusterError, EngineDown, EngineUnknown
 from ._nodes import name_of, node_of, read, silent_holder, written
 from ._redis import open_redis
 from ._session import Membership, boottime
@@ -227,6 +227,7 @@ class Cluster:
         """As `Backend.make_room`."""
         began = trio.current_time()
         try:
+            await self._slots.clear(claim.user)
             holders, before, silent = await self._ask_owners(claim.user, CLEAN_UP)
         except ClusterError:
             return ()
@@ -248,13 +249,19 @@ class Cluster:
         name = min(gone, key=lambda holder: holder.verdict.until or 0.0).node
         try:
             with trio.move_on_after(self.spec.admission_deadline):
-                session = next(
-                    (node.session for node in await self.nodes() if node.name == name and not node.is_me), ""
-                )
-                return bool(json.loads(await self._bus.ask(session, RECLAIM, claim.user)))
+                # One that was started anew may have the name of one whose lease is not over yet.
+                for node in await self.nodes():
+                    if node.name == name and await self._reclaims(node.session, claim.user):
+                        return True
         except ClusterError:
             return False
         return False
+
+    async def _reclaims(self, session: str, user: str) -> bool:
+        try:
+            return bool(json.loads(await self._bus.ask(session, RECLAIM, user)))
+        except NotAnswered:
+            return False
 
     async def _ask_owners(
         self, user: str, op: str
@@ -298,7 +305,7 @@ class Cluster:
         if self._node is None:
             return written((), 0.0)
         holders = await self._node.clean_up(user)
-        await self._slots.settle(user)  # before they are told: they will look at once
+        await self._slots.clear(user)  # before they are told: they will look at once
         return written(holders, trio.current_time())
 
     async def _holders_for(self, user: str) -> str:
@@ -307,13 +314,13 @@ class Cluster:
 
     async def _reclaim_for(self, user: str) -> str:
         reclaimed = self._node is not None and await self._node.reclaim(user)
-        await self._slots.settle(user)
+        await self._slots.clear(user)
         return json.dumps(reclaimed)
 
     async def _stop_for(self, question: str) -> str:
         user, key, detail = json.loads(question)
         stopped = self._node is not None and await self._node.stop_here(user, key, detail)
-        await self._slots.settle(user)
+        await self._slots.clear(user)
         return json.dumps(stopped)
 
 
@@ -332,7 +339,8 @@ async def open_cluster(
 
     Raises:
       ValueError: the URL is none of these, or live nodes have another lease than the spec says.
-      EngineDown: the engine is not there, or is too old; nobody can join.
+      EngineDown: the engine is not there.
+      EngineRefused: it lets nobody in with this URL, is too old or a Redis Cluster, or forbids a command.
     """
     spec = ClusterSpec() if spec is None else spec
     if not isinstance(spec, ClusterSpec):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -373,8 +381,8 @@ async def _nodes_soon(cluster: Cluster) -> tuple[Node, ...]:
     while True:
         try:
             return await cluster.nodes()
-        except ClusterError as error:
-            if trio.current_time() >= until or isinstance(error, EngineRefused):
-                why = f"{error}; is it running, and is it Valkey or Redis 7 or later?"
-                raise EngineDown(cluster.engine.wire.address, why) from error
+        except (EngineDown, EngineUnknown) as error:
+            if trio.current_time() >= until:
+                why = f"{error.why}; is it running, and is it Valkey or Redis 7 or later?"
+                raise EngineDown(cluster.engine.wire.address, why) from None
             await trio.sleep(cluster.spec.retry)

@@ -164,7 +164,7 @@ class Membership:
         self, session: Session, node: LocalNode, tenancies: trio.Nursery, over: trio.Event
     ) -> None:
         """Everything runs in here: when the lease is over Trio cancels it, and nothing of ours has to run."""
-        why, lost = "it was not renewed in time", False
+        why, lost, ended = "it was not renewed in time", False, trio.Event()
         try:
             with trio.CancelScope(deadline=session.until) as lease:
                 async with trio.open_nursery() as ground:
@@ -178,11 +178,11 @@ class Membership:
                         self._end(session, why, node, lost=lost)
                         if lost and not self.keeps:
                             tenancies.start_soon(node.fence, f"{self.name} has lost its lease: {why}")
+                            tenancies.start_soon(self._close_when_over, session, ended)
                         over.set()
         finally:  # nothing of it runs any more
-            if lost and not self.keeps:
-                tenancies.start_soon(self._close_at_last, session)
-            elif not lost:
+            ended.set()
+            if not lost:
                 await self._close(session)  # noqa: ASYNC102  # it bounds itself
 
     def _begin(self, session: Session, node: LocalNode, ground: trio.Nursery) -> None:
@@ -250,6 +250,16 @@ class Membership:
                 return False
             return True
         return False
+
+    async def _close_when_over(self, session: Session, ended: trio.Event) -> None:
+        """Give back one that was lost, once nothing of it runs any more.
+
+        Who ignores his cancellation is waited for until the lease has ended everywhere: then his slot may be
+        somebody else's anyhow, and all others of this node would wait with him.
+        """
+        with trio.move_on_at(session.until + self._spec.safety):
+            await ended.wait()
+        await self._close_at_last(session)
 
     async def _close_at_last(self, session: Session) -> None:
         """Give back one that was lost, as soon as the engine can be told: it may count it as alive still."""

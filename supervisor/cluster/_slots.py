@@ -162,6 +162,8 @@ class Slots:
         if self._settled(claim, session, answer):
             return True
         if isinstance(answer, Dead):
+            if trio.current_time() >= until:
+                raise ClusterUnavailable("the engine counts this node as dead", self._spec.beat)
             await trio.sleep(self._spec.retry)  # the beat learns so too
         return False
 
@@ -237,6 +239,21 @@ class Slots:
             if slots:
                 await self._engine.release(user, slots)
                 self._left(user, slots)
+
+    async def clear(self, user: str) -> None:
+        """Have the engine count no more of this user than is here, before somebody is told who is.
+
+        An admission that came late may be counted, and nobody would ever hold it. Raises as the engine does.
+        """
+        async with self._turn(user):
+            session = self._membership.now
+            if session is None:
+                return
+            counted = [slot.slot for slot in await self._engine.slots(user) if slot.session == session.id]
+            gone = tuple(slot for slot in counted if slot not in self._held)
+            if gone:
+                await self._engine.release(user, gone)
+                self._left(user, gone)
 
     async def give_back_for_ever(self) -> None:
         """Whenever there is something to give back, until cancelled."""

@@ -28,6 +28,12 @@ def _seconds(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
 def _words(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{attribute.name} must be a str, not {value!r}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(
+            f"{attribute.name} has half a character in it, as if decoded wrongly: {value!r}"
+        ) from None
 
 
 def without_braces(instance: Any, attribute: attrs.Attribute[Any], value: str) -> None:

@@ -36,7 +36,7 @@ from supervisor import (
 from supervisor.cluster import ClusterSpec, Engine, EngineDown, NotAnswered, OnLeaseLost, open_cluster
 from supervisor.cluster import LeaseLost as NoLease
 from supervisor.cluster._nodes import about
-from supervisor.testing import Healthy
+from supervisor.testing import Healthy, Shielded, Work
 from tests.supervisor.harness import Crowd
 
 from .simulated import open_simulated_engine
@@ -651,6 +651,8 @@ async def test_a_message_from_a_stranger_is_nobodys_end(autojump_clock: MockCloc
             '{"op": "x", "id": "1"}',
             "null",
             '"a"',
+            "[" * 100_000,
+            '{"id": "1", "op": "x", "from": "\\ud800", "text": ""}',
         ):
             await here.wire.publish(channel, junk)
         await trio.sleep(1.0)
@@ -703,3 +705,90 @@ async def test_whoever_asked_hears_that_the_other_has_no_lease_any_more(
             nursery.start_soon(cut)
             with trio.fail_after(2 * LEASE), pytest.raises(NotAnswered, match="lease is over"):
                 await here.cluster.ask(there.cluster.session, "never", "")
+
+
+@pytest.mark.parametrize("somebody_ignores_it", [False, True])
+async def test_who_ignores_the_end_of_a_lease_keeps_nobody_else_out(
+    autojump_clock: MockClock,
+    somebody_ignores_it: bool,  # as pytest gives it
+) -> None:
+    """Once the engine is back, all others of his node are let in there at once."""
+    async with open_world(1) as world:
+        node = world.nodes[0]
+        for number in range(3):
+            assert isinstance(await world.spawn(0, "alice", f"tab-{number}"), Obtained)
+        if somebody_ignores_it:
+            spec = ChildSpec(partial(Shielded, seconds=10 * LEASE), health=HealthPolicy(budget=1e6))
+            (await node.supervisor.get_or_spawn("bob", "tab", spec)).ref.tell_nowait(Work())
+        await trio.sleep(1.0)
+        world.engine.stop()
+        await trio.sleep(1.5 * LEASE)
+        world.engine.start()
+        while not node.of(NodeJoined):
+            await trio.sleep(0.01)
+        await trio.sleep(0.1)  # the old lease is given back
+        assert isinstance(await world.spawn(0, "alice", "tab-0"), Obtained)
+        assert isinstance(await world.spawn(0, "alice", "another"), Obtained)
+
+
+async def test_a_slot_that_nobody_holds_refuses_nobody(autojump_clock: MockClock) -> None:
+    """An admission came so late that its node had given up on it."""
+    async with open_world(2, limit=1) as world:
+        late = world.nodes[1].wire
+        late.delays = (2.0, 2.0)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(world.spawn, 1, "alice", "first")
+            await trio.sleep(0.01)
+            late.delays = (0.001, 0.001)
+            await trio.sleep(0.5)
+            late.cut()
+            await trio.sleep(1.2)
+            late.mend()
+        await trio.sleep(0.6)
+        assert await world.counted("alice"), "it is counted"
+        assert not world.held("alice"), "and nobody holds it"
+        assert isinstance(await world.spawn(0, "alice", "second"), Obtained)
+
+
+async def test_a_slot_of_ones_own_that_nobody_holds_refuses_nobody(autojump_clock: MockClock) -> None:
+    async with open_world(1, limit=1) as world:
+        await world.spawn(0, "alice", "first")
+        engine = world.nodes[0].cluster.engine
+        [slot] = await engine.slots("alice")
+        await world.nodes[0].supervisor.stop("alice", "first")
+        await trio.sleep(0.1)
+        await engine.admit("alice", attrs.evolve(slot, slot="orphan", key="of nobody"), limit=1)
+        assert await world.counted("alice"), "it is counted"
+        assert isinstance(await world.spawn(0, "alice", "second"), Obtained)
+
+
+async def test_on_new_data_an_admission_takes_no_longer_than_its_deadline(autojump_clock: MockClock) -> None:
+    """The lease is over there, and here it is not known before the next beat."""
+    async with (
+        open_simulated_engine() as engine,
+        open_cluster(engine.wire(), ClusterSpec(lease=60.0), boottime=trio.current_time) as cluster,
+        open_supervisor(3, cluster=cluster) as supervisor,
+    ):
+        await trio.sleep(61.0)
+        engine.wipe()
+        began = trio.current_time()
+        with pytest.raises(ClusterUnavailable, match="counts this node as dead"):
+            await supervisor.get_or_spawn("alice", "tab", ChildSpec(Healthy))
+        assert trio.current_time() - began < 60.0 / 8
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_a_node_that_was_started_anew_under_its_name_is_asked_to_give_way(
+    autojump_clock: MockClock, seed: int
+) -> None:
+    """The lease of the one before it may not be over yet."""
+    async with open_world(2, limit=1, seed=seed) as world:
+        ghost = Engine(world.engine.wire("ghost"), "trouper")
+        await ghost.open(f"n1-{seed}", LEASE, about("n1", "", LEASE))
+        await ghost.open(f"n1-{16 - seed:x}", LEASE, about("n1", "", LEASE))
+        crowd = Crowd(world.nodes[1].supervisor)
+        spec = ChildSpec(partial(Healthy, sockets=True))
+        ref = (await crowd.supervisor.get_or_spawn("alice", "gone", spec)).ref
+        crowd.attach(ref).abort()
+        await trio.sleep(0.5)
+        assert isinstance(await world.spawn(0, "alice", "new"), Obtained)

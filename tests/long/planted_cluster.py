@@ -103,7 +103,7 @@ CLUSTER_MUTANTS = (
     ),
     _cluster(
         "owners answer before it is told that they freed a slot",
-        "await self._slots.settle(user)  # before they are told: they will look at once",
+        "await self._slots.clear(user)  # before they are told: they will look at once",
         "pass",
     ),
     _cluster(
