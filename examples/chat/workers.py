@@ -105,7 +105,11 @@ class Workers:
         if self._ending.is_set():
             return 0
         process = await trio.lowlevel.open_process(
-            worker.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.environ
+            worker.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=self.environ,
+            start_new_session=True,  # a Ctrl-C comes once: from here
         )
         self._processes[worker.number] = process
         if self._ending.is_set():  # it was asked to while this one was made
@@ -164,10 +168,17 @@ def run_workers(options: argparse.Namespace, secret: str) -> int:
         # Not on the command line, where everybody reads it.
         all_of_them = Workers(workers, dict(os.environ) | {ENVIRON_NAME: secret})
         scheme = "https" if options.certfile is not None else "http"
-        announcement = f"Chat:      {scheme}://{HOST}:{http}/\n{len(workers)} workers. Ctrl-C ends them.\n"
-        ports = json.dumps({"http": http, "ws": ws, "workers": len(workers)})
+        page = f"{scheme}://{HOST}:{http}/"
+        sockets = (str(_numbered(_control(options), worker.number)) for worker in workers)
+        announcement = (
+            f"Chat:      {page}",
+            f"Console:   {page}console/, of the worker that answers",
+            f"Sockets:   {' '.join(sockets)}",
+            f"{len(workers)} workers. Ctrl-C ends them.",
+            json.dumps({"http": http, "ws": ws, "workers": len(workers)}),
+        )
         try:
-            return trio.run(all_of_them.run, f"{announcement}{ports}")
+            return trio.run(all_of_them.run, "\n".join(announcement))
         except* WorkersError as errors:
             _complain(str(first_error(errors)))
         return 1
@@ -198,7 +209,6 @@ async def end_with_parent() -> None:
 
 
 def _worker(number: int, options: argparse.Namespace, http: int, ws: int) -> Worker:
-    control: Path = options.control or options.database.with_name("trouper.sock")
     said: dict[str, object] = {
         "--database": options.database,
         "--http-port": http,
@@ -206,7 +216,7 @@ def _worker(number: int, options: argparse.Namespace, http: int, ws: int) -> Wor
         "--limit": options.limit,
         "--engine": options.engine,
         "--node-name": _numbered_name(options.node_name or f"{socket.gethostname()}-{os.getpid()}", number),
-        "--control": _numbered(control, number),
+        "--control": _numbered(_control(options), number),
         "--certfile": options.certfile,
         "--keyfile": options.keyfile,
         "--lease": options.lease,
@@ -214,6 +224,11 @@ def _worker(number: int, options: argparse.Namespace, http: int, ws: int) -> Wor
     }
     given = [word for name, value in said.items() if value is not None for word in (name, str(value))]
     return Worker(number, (sys.executable, "-m", "examples.chat", *given, "--share-ports"))
+
+
+def _control(options: argparse.Namespace) -> Path:
+    control: Path = options.control or options.database.with_name("trouper.sock")
+    return control
 
 
 def _numbered(path: Path, number: int) -> Path:

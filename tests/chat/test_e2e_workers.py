@@ -87,6 +87,18 @@ def test_workers_are_one_chat_on_one_port(workers: Server) -> None:
     assert sockets == {f"{workers.control.stem}-{number}.sock" for number in (1, 2)}
 
 
+def test_what_it_says_at_the_start_leads_to_all_of_it(site: Site) -> None:
+    """Each worker's socket, too: they are not called what one process calls its own."""
+    command = [sys.executable, "-m", "examples.chat", *site.options("chat"), "--workers", str(WORKERS)]
+    command += ["--http-port", "0", "--ws-port", "0", "--database", str(site.folder / "chat.sqlite3")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = [next(process.stdout) for _ in range(4)]
+        process.terminate()
+    assert [line.split()[0] for line in said] == ["Chat:", "Console:", "Sockets:", "2"]
+    assert said[2].split()[1:] == [str(site.folder / f"trouper-{number}.sock") for number in (1, 2)]
+
+
 def test_a_worker_that_dies_is_started_again_and_the_others_serve_on(workers: Server) -> None:
     token = TOKENS.issue("alice")
     with ExitStack() as stack:

@@ -12,7 +12,9 @@ import attrs
 import pytest
 import trio
 
-from supervisor.cluster import ClusterSpec
+from supervisor import ChildSpec, SpawnRefused, open_supervisor
+from supervisor.cluster import ClusterSpec, Entry, Log, Presence, Topic, open_cluster
+from supervisor.testing import Healthy
 from tests.test_documents import BLOCKS, CLUSTER, ROOT, programs
 
 from .redis_server import open_server
@@ -43,6 +45,45 @@ async def test_the_program_of_the_page_runs() -> None:
     [program] = programs(CLUSTER)
     async with open_server() as server:
         assert await output_of(program, server.port) == "hello\nlaptop lives on node-1\n"
+
+
+async def test_the_user_of_the_page_may_do_all_that_a_node_does() -> None:
+    """And with a database and a service in the URL: what Sentinel's and `/1` ask for is allowed as well."""
+    [section] = re.findall(r"A user of its own: (.*?)\.\n", CLUSTER, flags=re.DOTALL)
+    rules = [word for part in re.findall(r"`([^`]+)`", section) for word in part.split()]
+    async with open_server() as server:
+        await server.command("ACL", "SETUSER", "trouper", "on", ">secret", *rules)
+        url = f"redis://trouper:secret@127.0.0.1:{server.port}"
+        async with (
+            open_cluster(url, ClusterSpec(lease=1.0)) as cluster,
+            open_supervisor(1, cluster=cluster) as supervisor,
+            trio.open_nursery() as nursery,
+        ):
+            await trio.sleep(1.1)  # a new engine warms up for one lease
+            assert (await supervisor.get_or_spawn("ann", "tab", ChildSpec(Healthy))).created
+            with pytest.raises(SpawnRefused):
+                await supervisor.get_or_spawn("ann", "phone", ChildSpec(Healthy))
+            log = Log(cluster.engine, "room", cluster, cluster.spec)
+            async with log.follow() as follower:
+                await log.append([("1", "hello")])
+                assert isinstance(await follower.receive(), Entry)
+            presence = Presence(cluster.engine, "room", cluster, cluster.spec)
+            nursery.start_soon(presence.run)
+            presence.enter("ann")
+            topic = Topic(cluster.engine, "news")
+            for _ in range(2):  # the second time, it has left the channel
+                async with topic.listen() as heard:
+                    await topic.publish("new")
+                    assert await heard.receive() == "new"
+            while "ann" not in presence.who:
+                await trio.sleep(0.01)
+            assert await cluster.stop("ann", "tab")
+            nursery.cancel_scope.cancel()
+        async with open_cluster(f"{url}/1", ClusterSpec(lease=1.0)) as cluster:
+            assert await cluster.nodes() == ()
+        for words in (("ROLE",), ("SELECT", "1"), ("UNSUBSCRIBE", "x"), ("TIME",)):
+            assert await server.command("ACL", "DRYRUN", "trouper", *words) == "OK"
+        assert "NOPERM" not in str(await server.command("INFO", "errorstats"))
 
 
 async def test_the_program_of_the_readme_runs() -> None:
