@@ -53,7 +53,7 @@ CLUSTER_MUTANTS = (
     ),
     _session("who is kept runs under the lease", "tenancies if self.keeps else ground)", "ground)"),
     _session("no lease is begun anew", "                    over.set()\n", "                    pass\n"),
-    _session("a lost lease is not given back", "tenancies.start_soon(self._close_at_last, session)", "pass"),
+    _session("a lost lease is not given back", "tenancies.start_soon(self._close_when_over, session, ended)", "pass"),
     _session(
         "a node that leaves keeps its lease",
         "                await self._close(session)  # noqa: ASYNC102  # it bounds itself",
