@@ -78,9 +78,7 @@ class Slots:
         """The slots of a session that is over count nowhere; where they are kept, they do again soon."""
         if session is not None:
             self._hurry = bool(self._held)
-        elif self._membership.keeps:
-            self._held = {slot: attrs.evolve(held, session="") for slot, held in self._held.items()}
-        else:
+        elif not self._membership.keeps:
             self._held.clear()
             self._leaving.clear()
             self._recent.clear()
@@ -343,9 +341,6 @@ class Slots:
             if isinstance(found, Dead) or self._membership.now is not session:
                 return False
             self._left(user, tuple(set(leaving) & set(found.dropped)))
-            for claim in claims:
-                if (counted := self._held.get(claim.slot)) is not None:
-                    self._held[claim.slot] = attrs.evolve(counted, session=session.id)
             for slot in found.lost:
                 self._held.pop(slot, None)
             keys = node.give_up(user, found.lost, "its slot in the cluster was lost, and is another's now")

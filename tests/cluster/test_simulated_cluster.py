@@ -33,13 +33,24 @@ from supervisor import (
     Terminal,
     open_supervisor,
 )
-from supervisor.cluster import ClusterSpec, Engine, EngineDown, NotAnswered, OnLeaseLost, open_cluster
+from supervisor._backend import Claim
+from supervisor.cluster import (
+    ClusterSpec,
+    Engine,
+    EngineDown,
+    EngineUnknown,
+    NotAnswered,
+    OnLeaseLost,
+    Reply,
+    Script,
+    open_cluster,
+)
 from supervisor.cluster import LeaseLost as NoLease
 from supervisor.cluster._nodes import about
 from supervisor.testing import Healthy, Shielded, Work
 from tests.supervisor.harness import Crowd
 
-from .simulated import open_simulated_engine
+from .simulated import SimulatedWire, open_simulated_engine
 from .world import LEASE, RECONCILED, SLOW, World, open_world
 
 
@@ -792,3 +803,39 @@ async def test_a_node_that_was_started_anew_under_its_name_is_asked_to_give_way(
         crowd.attach(ref).abort()
         await trio.sleep(0.5)
         assert isinstance(await world.spawn(0, "alice", "new"), Obtained)
+
+
+async def test_what_is_given_back_is_told_with_the_next_admission(autojump_clock: MockClock) -> None:
+    """And not lost, where that comes first."""
+    async with open_world(1) as world:
+        await world.spawn(0, "alice", "tab")
+        cluster = world.nodes[0].cluster
+        first, second = (Claim("alice", f"key-{name}", f"slot-{name}", 3) for name in ("one", "two"))
+        await cluster.admit(first)
+        cluster.release("alice", first.slot)
+        await cluster.admit(second)  # it has the user's turn before anybody else runs
+        assert {slot for _, slot in await world.counted("alice")} >= {second.slot}
+        assert first.slot not in {slot for _, slot in await world.counted("alice")}
+
+
+async def test_a_comparison_that_comes_late_drops_nobody_who_was_let_in_since(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is executed after its node has given up on it."""
+    async with open_world(1) as world:
+        await world.spawn(0, "alice", "tab-0")
+        late: list[tuple[Any, ...]] = []
+        run = SimulatedWire.run
+
+        async def hold_one_up(wire: SimulatedWire, script: Script, *words: Any) -> Reply:
+            if script.name == "reconcile" and not late:
+                late.append((script, *words))
+                raise EngineUnknown(wire.address, "no answer in time")
+            return await run(wire, script, *words)
+
+        monkeypatch.setattr(SimulatedWire, "run", hold_one_up)
+        while not late:
+            await trio.sleep(0.1)
+        await world.spawn(0, "alice", "tab-1")
+        world.engine.execute(*late[0])
+        assert await world.counted("alice") == world.held("alice")

@@ -53,7 +53,11 @@ CLUSTER_MUTANTS = (
     ),
     _session("who is kept runs under the lease", "tenancies if self.keeps else ground)", "ground)"),
     _session("no lease is begun anew", "                    over.set()\n", "                    pass\n"),
-    _session("a lost lease is not given back", "tenancies.start_soon(self._close_when_over, session, ended)", "pass"),
+    _session(
+        "a lost lease is not given back",
+        "tenancies.start_soon(self._close_when_over, session, ended)",
+        "pass",
+    ),
     _session(
         "a node that leaves keeps its lease",
         "                await self._close(session)  # noqa: ASYNC102  # it bounds itself",
@@ -87,19 +91,19 @@ CLUSTER_MUTANTS = (
     ),
     _slots(
         "who lost his slot stays",
-        "for slot in found.lost:\n                self._held.pop(slot, None)",
-        "for slot in ():\n                self._held.pop(slot, None)",
+        'keys = node.give_up(user, found.lost, "its slot in the cluster was lost, and is another\'s now")',
+        "keys = ()",
+    ),
+    _slots(
+        "a slot that nobody holds is not given back",
+        "                await self._engine.release(user, gone)\n                self._left(user, gone)",
+        "                pass",
     ),
     _slots("late comparisons drop what came since", "as_of=session.fence,", "as_of=None,"),
     _slots(
         "nobody is compared who has left",
         "        self._recent[user] = trio.current_time() + 2 * self._spec.reconcile_period\n",
         "",
-    ),
-    _slots(
-        "the uncounted stay uncounted",
-        "                    self._held[claim.slot] = attrs.evolve(counted, session=session.id)\n",
-        "                    pass\n",
     ),
     _cluster(
         "owners answer before it is told that they freed a slot",
