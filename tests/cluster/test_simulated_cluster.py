@@ -740,6 +740,7 @@ async def test_who_ignores_the_end_of_a_lease_keeps_nobody_else_out(
         await trio.sleep(0.1)  # the old lease is given back
         assert isinstance(await world.spawn(0, "alice", "tab-0"), Obtained)
         assert isinstance(await world.spawn(0, "alice", "another"), Obtained)
+        assert isinstance(await world.spawn(0, "bob", "tab"), Obtained), "nor himself"
 
 
 async def test_a_slot_that_nobody_holds_refuses_nobody(autojump_clock: MockClock) -> None:
@@ -839,3 +840,41 @@ async def test_a_comparison_that_comes_late_drops_nobody_who_was_let_in_since(
         await world.spawn(0, "alice", "tab-1")
         world.engine.execute(*late[0])
         assert await world.counted("alice") == world.held("alice")
+
+
+async def test_at_the_limit_of_the_cluster_the_stuck_of_ones_own_node_go_first(
+    autojump_clock: MockClock,
+) -> None:
+    async with open_world(2, limit=2) as world:
+        await world.spawn(0, "alice", "stuck")
+        await world.spawn(1, "alice", "well")
+        await world.hang(0, "alice", "stuck")
+        await trio.sleep(1.5)
+        assert isinstance(await world.spawn(0, "alice", "new"), Obtained)
+        assert not world.nodes[1].of(Terminal)
+
+
+async def test_nobody_takes_a_step_after_the_lease_has_ended(mock_clock: MockClock) -> None:
+    """Trio cancels it with the deadline: nothing of ours has to run first."""
+    steps: list[float] = []
+
+    class Restless(Healthy):
+        async def on_start(self) -> None:
+            self.start_soon(self.step_for_ever)
+
+        async def step_for_ever(self) -> None:
+            while True:
+                await trio.lowlevel.checkpoint()
+                steps.append(trio.current_time())
+
+    mock_clock.autojump_threshold = 0
+    async with open_world(1) as world:
+        await world.nodes[0].supervisor.get_or_spawn("alice", "tab", ChildSpec(Restless))
+        while not steps:
+            await trio.lowlevel.checkpoint()
+        world.nodes[0].wire.cut()
+        mock_clock.jump(2 * LEASE)
+        ended = trio.current_time()
+        while not world.nodes[0].of(LeaseLost):
+            await trio.lowlevel.checkpoint()
+        assert ended not in steps
