@@ -740,7 +740,9 @@ async def test_who_ignores_the_end_of_a_lease_keeps_nobody_else_out(
         await trio.sleep(0.1)  # the old lease is given back
         assert isinstance(await world.spawn(0, "alice", "tab-0"), Obtained)
         assert isinstance(await world.spawn(0, "alice", "another"), Obtained)
-        assert isinstance(await world.spawn(0, "bob", "tab"), Obtained), "nor himself"
+        again = await world.spawn(0, "bob", "tab")
+        assert isinstance(again, Obtained), "nor himself"
+        assert again.created
 
 
 async def test_a_slot_that_nobody_holds_refuses_nobody(autojump_clock: MockClock) -> None:
