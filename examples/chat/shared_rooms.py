@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -16,7 +16,6 @@ from supervisor.cluster import (
     GAP,
     Cluster,
     EngineDown,
-    EngineRefused,
     EngineUnknown,
     Entry,
     Follower,
@@ -26,13 +25,12 @@ from supervisor.cluster import (
     Truncated,
 )
 
+from .mending import Mending
 from .rooms import Reach, Room
 from .shared_history import log_of, stored_of
 
 _log = logging.getLogger(__name__)
 
-# Seconds. An engine that refuses what it should do is told of in the log, and asked again.
-PAUSE = 1.0
 # Who types, and is not told of yet. More is not worth telling.
 TYPISTS = 64
 
@@ -63,6 +61,7 @@ class SharedRooms(Reach):
     _cluster: Cluster
     _nursery: trio.Nursery
     _typists: trio.MemorySendChannel[_Typing]
+    _mending: Mending
     _me: str = attrs.field(init=False, factory=lambda: secrets.token_hex(8))
     _here: dict[str, _Here] = attrs.field(init=False, factory=dict[str, _Here])
 
@@ -93,8 +92,8 @@ class SharedRooms(Reach):
     async def _keep(self, here: _Here) -> None:
         with here.scope:
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(_for_ever, here.presence.run)
-                nursery.start_soon(_for_ever, partial(self._follow, here))
+                nursery.start_soon(self._mending.until_done, here.presence.run)
+                nursery.start_soon(self._mending.until_done, partial(self._follow, here))
                 await self._show_presence(here)
 
     async def _show_presence(self, here: _Here) -> None:
@@ -150,23 +149,14 @@ class SharedRooms(Reach):
         return Topic(self._cluster.engine, "chat:typing")
 
 
-async def _for_ever(keep: Callable[[], Awaitable[None]]) -> None:
-    """Whatever the engine refuses: an operator will mend it, and then it goes on."""
-    while True:
-        try:
-            await keep()
-        except* EngineRefused as refusals:
-            _log.warning("%s", refusals.exceptions[0])
-        await trio.sleep(PAUSE)
-
-
 @asynccontextmanager
 async def open_shared_rooms(cluster: Cluster) -> AsyncGenerator[SharedRooms]:
     """The reach of this process's rooms, for as long as the block lasts."""
     send, receive = trio.open_memory_channel[_Typing](TYPISTS)
+    mending = Mending()
     async with trio.open_nursery() as nursery:
-        rooms = SharedRooms(cluster, nursery, send)
-        nursery.start_soon(_for_ever, partial(rooms.tell_who_types, receive))
-        nursery.start_soon(_for_ever, rooms.hear_who_types)
+        rooms = SharedRooms(cluster, nursery, send, mending)
+        nursery.start_soon(mending.until_done, partial(rooms.tell_who_types, receive))
+        nursery.start_soon(mending.until_done, rooms.hear_who_types)
         yield rooms
         nursery.cancel_scope.cancel()

@@ -16,7 +16,6 @@ from supervisor.cluster import (
     Cluster,
     ClusterError,
     EngineDown,
-    EngineRefused,
     EngineUnknown,
     Entry,
     Log,
@@ -24,6 +23,7 @@ from supervisor.cluster import (
 )
 
 from .logins import Logins
+from .mending import Mending
 from .protocol import CLOSE_MOVED
 from .session import Said, Wedge
 from .sessions import Sessions, SessionsError, SessionSpec
@@ -48,8 +48,6 @@ STOP_WITHIN = 4.0
 HOLDERS_WITHIN = 1.0
 # Seconds. For a logout to be written down for the others.
 TELL_WITHIN = 3.0
-# Seconds. An engine that refuses what it should do is told of in the log, and asked again.
-PAUSE = 1.0
 
 
 @attrs.define(eq=False)
@@ -171,18 +169,16 @@ class SharedSessions(Sessions):
 
     async def hear_logouts(self) -> None:
         """End here what was logged out anywhere: all that is kept of it, and what is to come."""
-        while True:
-            try:
-                async with self._logouts().follow(after=0) as follower:
-                    while True:
-                        match await follower.receive():
-                            case Entry() as entry:
-                                self.logins.log_out(Login(*json.loads(entry.payload)))
-                            case _:
-                                continue  # what was heard once is remembered here
-            except EngineRefused as error:
-                _log.warning("%s", error)
-            await trio.sleep(PAUSE)
+        await Mending().until_done(self._follow_logouts)
+
+    async def _follow_logouts(self) -> None:
+        async with self._logouts().follow(after=0) as follower:
+            while True:
+                match await follower.receive():
+                    case Entry() as entry:
+                        self.logins.log_out(Login(*json.loads(entry.payload)))
+                    case _:
+                        continue  # what was heard once is remembered here
 
     def _logouts(self) -> Log:
         return Log(self.cluster.engine, "chat:logouts", self.cluster, self.cluster.spec)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import attrs
 import trio
 
@@ -66,14 +68,15 @@ class Presence:
     async def run(self) -> None:
         """Keep it true until cancelled; then those of this node leave, in bounded time.
 
-        Raises EngineRefused: the engine answered with an error of its own.
+        Raises EngineRefused: the engine answered with an error of its own. They stay: run it again.
         """
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._hear)
-            nursery.start_soon(self._watch_nodes)
-            try:
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._hear)
+                nursery.start_soon(self._watch_nodes)
                 await self._keep()
-            finally:
+        finally:
+            if _is_cancelled():
                 self._here.clear()
                 with trio.move_on_after(self.spec.call_timeout, shield=True):
                     await self._say_farewell()
@@ -136,3 +139,8 @@ class Presence:
             await self._tell(self._told_by)
         except (EngineDown, EngineUnknown, LeaseLost):
             return
+
+
+def _is_cancelled() -> bool:
+    """Is the caller to end, or did something just fail?"""
+    return trio.current_effective_deadline() == -math.inf

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import pytest
 import trio
 
+from supervisor.cluster import EngineRefused, Reply, Script
 from supervisor.cluster._presence import Presence
 
 from .followed import ROOM, SPEC, Cluster, Node, open_cluster
+from .simulated import SimulatedWire
 
 A_WHILE = 0.5
 
@@ -137,3 +140,48 @@ async def test_a_crowd_is_looked_at_a_few_times_not_once_a_head(autojump_clock: 
             here.enter(who)
         await until(lambda: set(there.who) == set(crowd), within=5)
         assert cluster.engine.executed - before < 2 * len(crowd)
+
+
+async def test_a_refusal_loses_nobody(autojump_clock: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Out of memory, say, until an operator has mended it: whoever runs it runs it again."""
+    run, refused = SimulatedWire.run, 0
+
+    async def without_newcomers(
+        wire: SimulatedWire, script: Script, keys: Sequence[str], args: Sequence[str | int]
+    ) -> Reply:
+        nonlocal refused
+        if script.name == "enter":
+            refused += 1
+            raise EngineRefused("simulated", "OOM command not allowed")
+        return await run(wire, script, keys, args)
+
+    async def run_again_and_again(presence: Presence) -> None:
+        while True:
+            try:
+                await presence.run()
+            except* EngineRefused:
+                pass
+            await trio.sleep(1)
+
+    seen: list[frozenset[str]] = []
+
+    async def watch(each: Presence) -> None:
+        while True:
+            seen.append(each.who)
+            await each.wait_changed()
+
+    async with open_cluster("a", "b") as cluster:
+        there = place(cluster, cluster.nodes[1])
+        here = Presence(cluster.nodes[0].engine, ROOM, cluster.nodes[0], SPEC)
+        cluster.nursery.start_soon(run_again_and_again, here)
+        here.enter("bob")
+        await until(lambda: set(there.who) == {"bob"}, within=A_WHILE)
+        cluster.nursery.start_soon(watch, there)
+        with monkeypatch.context() as while_it_lasts:
+            while_it_lasts.setattr(SimulatedWire, "run", without_newcomers)
+            here.enter("carol")
+            await trio.sleep(10)
+            assert set(here.who) == {"bob", "carol"}
+        assert 1 < refused < 20
+        await until(lambda: set(there.who) == set(here.who) == {"bob", "carol"}, within=2)
+        assert seen == [{"bob"}, {"bob", "carol"}], "not even for a moment was anybody gone"
