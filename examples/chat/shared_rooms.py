@@ -50,6 +50,10 @@ class _Here:
     room: Room
     presence: Presence
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    farewell: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    """What is said when nobody is in it any more, however long the engine is away."""
+    over: trio.Event = attrs.field(factory=trio.Event)
+    """Set once it is said, or the room is open again."""
     after: int | None = None
     """All up to here was published here; None: nothing was asked yet."""
 
@@ -64,14 +68,18 @@ class SharedRooms(Reach):
     _mending: Mending
     _me: str = attrs.field(init=False, factory=lambda: secrets.token_hex(8))
     _here: dict[str, _Here] = attrs.field(init=False, factory=dict[str, _Here])
+    _left: dict[str, _Here] = attrs.field(init=False, factory=dict[str, _Here])
+    """Rooms whose farewell is not said yet, for as long as the session lasts that people were in them by."""
 
     def open(self, room: Room) -> None:
         presence = Presence(self._cluster.engine, f"room:{room.name}", self._cluster, self._cluster.spec)
         here = self._here[room.name] = _Here(room, presence)
-        self._nursery.start_soon(self._keep, here, name=f"room {room.name}")
+        left = self._left.pop(room.name, None)
+        self._nursery.start_soon(self._keep, here, left, name=f"room {room.name}")
 
     def close(self, name: str) -> None:
-        self._here.pop(name).scope.cancel()
+        here = self._left[name] = self._here.pop(name)
+        here.scope.cancel()
 
     def enter(self, name: str, user: str) -> None:
         here = self._here[name]
@@ -89,12 +97,20 @@ class SharedRooms(Reach):
 
     # One room
 
-    async def _keep(self, here: _Here) -> None:
+    async def _keep(self, here: _Here, left: _Here | None) -> None:
+        if left is not None:  # two at once would tell the engine opposites; this one will see whom it has
+            left.farewell.cancel()
+            await left.over.wait()
         with here.scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._mending.until_done, here.presence.run)
                 nursery.start_soon(self._mending.until_done, partial(self._follow, here))
                 await self._show_presence(here)
+        with here.farewell:
+            await self._mending.until_done(here.presence.farewell)
+        if self._left.get(here.room.name) is here:
+            del self._left[here.room.name]
+        here.over.set()
 
     async def _show_presence(self, here: _Here) -> None:
         while True:

@@ -66,7 +66,7 @@ class Presence:
         await self._changed.wait()
 
     async def run(self) -> None:
-        """Keep it true until cancelled; then those of this node leave, in bounded time.
+        """Keep it true until cancelled; then it says `farewell`, for no longer than one call may take.
 
         Raises EngineRefused: the engine answered with an error of its own. They stay: run it again.
         """
@@ -77,9 +77,33 @@ class Presence:
                 await self._keep()
         finally:
             if _is_cancelled():
-                self._here.clear()
                 with trio.move_on_after(self.spec.call_timeout, shield=True):
-                    await self._say_farewell()
+                    await self.farewell()
+
+    async def farewell(self) -> None:
+        """Have all of this node leave: ask until the engine has answered, or their session is over.
+
+        For when `run` has ended, and the engine was away for longer than that waits.
+        Cancellation: some may stay for as long as the session lasts. Raises EngineRefused: so they may.
+        """
+        self._here.clear()
+        while (session := self._session) is not None:
+            try:
+                if not self.looked.is_set():  # somebody may be there by a Presence before this one
+                    await self._look(session)
+                if session == self._told_by:
+                    await self._tell(session)
+            except (EngineDown, EngineUnknown):
+                await trio.sleep(self.spec.retry)
+            else:
+                return
+
+    @property
+    def _session(self) -> str | None:
+        try:
+            return self.member.session
+        except LeaseLost:
+            return None
 
     async def _keep(self) -> None:
         while True:
@@ -112,33 +136,32 @@ class Presence:
             self._told, self._told_by = set(), session
         left = frozenset(self._leaving)
         await self._tell(session)
-        pairs = await self.engine.present(self.place)
-        self._told = {who for by, who in pairs if by == session}
+        elsewhere = await self._look(session)
         if self._told != self._here:
             self._hint.set()
         before = self.who
-        self._elsewhere = frozenset(who for by, who in pairs if by != session)
+        self._elsewhere = elsewhere
         self._leaving -= left
-        self.looked.set()
         if self.who != before:
             self._changed.set()
             self._changed = trio.Event()
 
+    async def _look(self, session: str) -> frozenset[str]:
+        """See whom the engine has there by our session, and give whom it has by others."""
+        pairs = await self.engine.present(self.place)
+        self._told, self._told_by = {who for by, who in pairs if by == session}, session
+        self.looked.set()
+        return frozenset(who for by, who in pairs if by != session)
+
     async def _tell(self, session: str) -> None:
         for who in sorted(self._here - self._told):
+            # Before the call: without an answer it may have been done. The next look corrects it.
+            self._told.add(who)
             if isinstance(await self.engine.enter(self.place, session, who), Dead):
                 raise LeaseLost(self.spec.name or session)
-            self._told.add(who)
         for who in sorted(self._told - self._here):
             await self.engine.leave(self.place, session, who)
             self._told.discard(who)
-
-    async def _say_farewell(self) -> None:
-        """What cannot be told any more, the end of the session says."""
-        try:
-            await self._tell(self._told_by)
-        except (EngineDown, EngineUnknown, LeaseLost):
-            return
 
 
 def _is_cancelled() -> bool:

@@ -13,10 +13,15 @@ from trio.testing import MockClock
 from supervisor.cluster import EngineRefused, Reply, Script
 from tests.cluster.simulated import SimulatedWire
 
-from .nodes import two_nodes
+from .nodes import LEASE, two_nodes
+from .support import Frame
 from .test_virtual_nodes import A_MOMENT, in_room
 
 OOM = "OOM command not allowed when used memory > 'maxmemory'."
+
+
+def members(frames: list[Frame]) -> list[Frame]:
+    return [frame for frame in frames if frame["type"] == "presence"]
 
 
 @contextmanager
@@ -55,6 +60,61 @@ async def test_an_engine_that_refuses_newcomers_is_told_of_once_and_then_all_are
         await trio.sleep(A_MOMENT)
         late = await two.enter("late", "tab")
         assert (await late.join("r"))["members"] == ["alice", "bob", "carol", "late"]
-        offline = [f for f in await bob.before_pong() if f["type"] == "presence" and f["state"] == "offline"]
-        assert offline == []
+        assert {frame["state"] for frame in members(await bob.before_pong())} == {"online"}
     assert [record.getMessage().count(OOM) for record in caplog.records if OOM in record.getMessage()] == [1]
+
+
+@pytest.mark.parametrize("steps", [("leave",), ("leave", "join", "leave")], ids=" ".join)
+async def test_who_leaves_while_the_engine_is_away_is_shown_to_have_left_when_it_is_back(
+    steps: tuple[str, ...], tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Also if he looked in again: by then the room is another one, which never knew that he was shown."""
+    async with two_nodes(tmp_path) as (nodes, one, two):
+        alice = await in_room(one, "alice")
+        bob = await in_room(two, "bob")
+        assert (await alice.until("presence", user="bob"))["state"] == "online"
+        nodes.engine.stop()
+        for step in steps:
+            await bob.send(step, room="r")
+            await trio.sleep(LEASE / 6)
+        nodes.engine.start()
+        assert (await alice.until("presence", user="bob"))["state"] == "offline"
+        assert bob.session in two.keys("bob"), "his session has lived on"
+
+
+async def test_who_comes_back_before_his_leaving_could_be_told_stays(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with two_nodes(tmp_path) as (nodes, one, two):
+        alice = await in_room(one, "alice")
+        bob = await in_room(two, "bob")
+        await alice.until("presence", user="bob")
+        nodes.engine.stop()
+        await bob.send("leave", room="r")
+        await trio.sleep(LEASE / 3)
+        await bob.send("join", room="r")
+        await trio.sleep(LEASE / 6)
+        nodes.engine.start()
+        await trio.sleep(2 * LEASE)
+        assert members(await alice.before_pong()) == []
+        late = await one.enter("late", "tab")
+        assert (await late.join("r"))["members"] == ["alice", "bob", "late"]
+
+
+async def test_who_comes_and_goes_in_one_breath_is_where_he_went_last(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    async with two_nodes(tmp_path) as (nodes, one, two):
+        nodes.wires["two"].delays = (0.02, 0.05)
+        alice, bob = await in_room(one, "alice"), await in_room(two, "bob")
+        for pause in (0, 0.01, 0.03, 0.1):
+            for _ in range(3):
+                await bob.send("leave", room="r")
+                await trio.sleep(pause)
+                await bob.send("join", room="r")
+                await trio.sleep(pause)
+        await trio.sleep(1)
+        assert (await alice.join("r"))["members"] == ["alice", "bob"]
+        await bob.send("leave", room="r")
+        await trio.sleep(1)
+        assert (await alice.join("r"))["members"] == ["alice"]

@@ -91,6 +91,77 @@ async def test_a_place_that_is_not_run_any_more_is_left(autojump_clock: Any) -> 
         await until(lambda: not set(here.who), within=A_WHILE)
 
 
+async def test_who_left_while_his_coming_was_told_is_not_left_there(autojump_clock: Any) -> None:
+    async with open_cluster("a", "b") as cluster:
+        there = place(cluster, cluster.nodes[1])
+        await trio.sleep(A_WHILE)
+        cluster.nodes[0].wire.delays = (0.01, 0.01)
+        here = Presence(cluster.nodes[0].engine, ROOM, cluster.nodes[0], SPEC)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(here.run)
+            here.enter("bob")
+            await trio.sleep(0.005)
+            here.leave("bob")
+            nursery.cancel_scope.cancel()
+        await trio.sleep(A_WHILE)
+        assert await cluster.nodes[1].engine.present(ROOM) == ()
+        assert not there.who
+
+
+async def test_a_farewell_is_said_until_it_is_answered(autojump_clock: Any) -> None:
+    async with open_cluster("a", "b") as cluster:
+        there = place(cluster, cluster.nodes[1])
+        here = Presence(cluster.nodes[0].engine, ROOM, cluster.nodes[0], SPEC)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(here.run)
+            here.enter("bob")
+            await until(lambda: set(there.who) == {"bob"}, within=A_WHILE)
+            session = cluster.nodes[0].session
+            cluster.engine.stop()
+            here.leave("bob")
+            nursery.cancel_scope.cancel()
+        cluster.nursery.start_soon(here.farewell)
+        await trio.sleep(0.3)
+        cluster.engine.start()
+        await until(lambda: not there.who, within=A_WHILE)
+        assert cluster.nodes[0].session == session
+
+
+async def test_a_farewell_is_also_said_for_a_presence_before_that_could_not(autojump_clock: Any) -> None:
+    async with open_cluster("a", "b") as cluster:
+        there = place(cluster, cluster.nodes[1])
+        first, second = (Presence(cluster.nodes[0].engine, ROOM, cluster.nodes[0], SPEC) for _ in range(2))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(first.run)
+            first.enter("bob")
+            await until(lambda: set(there.who) == {"bob"}, within=A_WHILE)
+            cluster.engine.stop()
+            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(second.run)
+            await trio.sleep(0.1)
+            nursery.cancel_scope.cancel()
+        cluster.engine.start()
+        await second.farewell()
+        await until(lambda: not there.who, within=A_WHILE)
+
+
+async def test_a_farewell_ends_with_the_session(autojump_clock: Any) -> None:
+    async with open_cluster("a", "b") as cluster:
+        here = Presence(cluster.nodes[0].engine, ROOM, cluster.nodes[0], SPEC)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(here.run)
+            here.enter("bob")
+            await here.looked.wait()
+            cluster.engine.stop()
+            nursery.cancel_scope.cancel()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(here.farewell)
+            await trio.sleep(2 * SPEC.lease)
+            cluster.engine.start()
+        assert await cluster.nodes[1].engine.present(ROOM) == ()
+
+
 async def test_after_a_cut_everybody_is_there_again(autojump_clock: Any) -> None:
     """The session has expired meanwhile, and its people with it; the next one has them again."""
     async with open_cluster("a", "b") as cluster:
