@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from typing import TypeVar
 
 import attrs
@@ -21,6 +22,7 @@ from supervisor.cluster import (
     EngineUnknown,
     Entry,
     Log,
+    Page,
     until_answered,
 )
 
@@ -42,6 +44,8 @@ SEARCHED = 2_000
 SEARCHED_AT_LEAST = 50
 # Threads for searches.
 SEARCHES = 2
+# What is raised for a text of another node that is not as ours are: of a newer version, or damaged.
+UNREADABLE = (ValueError, RecursionError)
 
 _INSERT = "INSERT OR IGNORE INTO message (room, seq, user, text, at, id) VALUES (?, ?, ?, ?, ?, ?)"
 
@@ -65,10 +69,18 @@ def log_of(cluster: Cluster, room: str) -> Log:
     return Log(cluster.engine, f"room:{room}", cluster, cluster.spec)
 
 
-def stored_of(room: str, entry: Entry) -> Stored:
-    """The message that an entry of the room's log is."""
-    said = _decoder.decode(entry.payload)
+def stored_of(room: str, entry: Entry) -> Stored | None:
+    """The message that an entry of the room's log is; None: it cannot be read."""
+    try:
+        said = _decoder.decode(entry.payload)
+    except UNREADABLE:
+        return None
     return Stored(room, entry.position, said.user, said.text, said.at, said.id)
+
+
+def _readable(room: str, page: Page) -> list[Stored]:
+    found = (stored_of(room, entry) for entry in page.entries)
+    return [stored for stored in found if stored is not None]
 
 
 @attrs.frozen
@@ -132,14 +144,25 @@ class SharedHistory(History):
     async def last(self, room: str, *, count: int = 50) -> list[Stored]:
         """Give the latest messages of a room, oldest first."""
         log = log_of(self._cluster, room)
-        page = await self._read(lambda: log.latest(count=count))
-        return [stored_of(room, entry) for entry in page.entries]
+        looked_at = count
+        while True:
+            page = await self._read(partial(log.latest, count=looked_at))
+            found = _readable(room, page)
+            if len(found) >= count or len(page.entries) < looked_at:
+                return found[-count:]
+            looked_at *= 2
 
     async def after(self, room: str, seq: int, *, limit: int = 500) -> list[Stored]:
         """Give the messages of a room that follow `seq`, oldest first."""
         log = log_of(self._cluster, room)
-        page = await self._read(lambda: log.read(after=seq, limit=limit))
-        return [stored_of(room, entry) for entry in page.entries]
+        found: list[Stored] = []
+        while len(found) < limit:
+            page = await self._read(partial(log.read, after=seq, limit=limit))
+            found += _readable(room, page)
+            if len(page.entries) < limit:
+                break
+            seq = page.entries[-1].position
+        return found[:limit]
 
     async def last_seq(self, room: str) -> int:
         """Give the seq of the room's latest message, 0 if there is none."""
@@ -221,8 +244,9 @@ class SharedHistory(History):
                 page = await log.read(after=place.position - 1, limit=1)
             except ClusterError:
                 page = None
-            if page is not None and page.entries and page.entries[0].position == place.position:
-                return stored_of(draft.room, page.entries[0])
+            found = _readable(draft.room, page) if page is not None else []
+            if found and found[0].seq == place.position:
+                return found[0]
         return Stored(draft.room, place.position, draft.user, draft.text, at, draft.id)
 
 

@@ -27,7 +27,7 @@ from supervisor.cluster import (
 
 from .mending import Mending
 from .rooms import Reach, Room
-from .shared_history import log_of, stored_of
+from .shared_history import UNREADABLE, log_of, stored_of
 
 _log = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class SharedRooms(Reach):
         while True:
             match await follower.receive():
                 case Entry() as entry:
-                    room.publish(stored_of(room.name, entry))
+                    _publish(room, entry)
                     here.after = entry.position
                 case Rewritten(back_to):
                     _log.warning("room %s: the engine has lost what came after %d", room.name, back_to)
@@ -156,13 +156,25 @@ class SharedRooms(Reach):
                 message = await subscription.receive()
                 if message is GAP:
                     continue
-                typing = decoder.decode(message)
+                try:
+                    typing = decoder.decode(message)
+                except UNREADABLE:
+                    _log.warning("who types: a message of another node cannot be read, and is skipped")
+                    continue
                 here = self._here.get(typing.room)
                 if here is not None and typing.by != self._me:
                     here.room.show_typing(typing.user)
 
     def _topic(self) -> Topic:
         return Topic(self._cluster.engine, "chat:typing")
+
+
+def _publish(room: Room, entry: Entry) -> None:
+    stored = stored_of(room.name, entry)
+    if stored is None:
+        _log.warning("room %s: entry %d cannot be read, and is skipped", room.name, entry.position)
+    else:
+        room.publish(stored)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import attrs
+import msgspec
 import trio
 
 from actors import ActorStopped, MailboxFull, attached_to
@@ -27,6 +28,7 @@ from .mending import Mending
 from .protocol import CLOSE_MOVED
 from .session import Said, Wedge
 from .sessions import Sessions, SessionsError, SessionSpec
+from .shared_history import UNREADABLE
 from .tokens import Login
 
 _log = logging.getLogger(__name__)
@@ -48,6 +50,17 @@ STOP_WITHIN = 4.0
 HOLDERS_WITHIN = 1.0
 # Seconds. For a logout to be written down for the others.
 TELL_WITHIN = 3.0
+
+
+class _LoggedOut(msgspec.Struct, frozen=True, array_like=True):
+    """An entry of the log of logouts."""
+
+    user: str
+    id: str
+    ends_at: float
+
+
+_decoder = msgspec.json.Decoder(_LoggedOut)
 
 
 @attrs.define(eq=False)
@@ -154,7 +167,8 @@ class SharedSessions(Sessions):
 
         False: the engine is away; the token is good on other nodes until it expires.
         """
-        entry = (login.id, json.dumps([login.user, login.id, login.ends_at]))
+        said = _LoggedOut(login.user, login.id, login.ends_at)
+        entry = (login.id, msgspec.json.encode(said).decode())
         with trio.move_on_after(TELL_WITHIN):
             while True:
                 try:
@@ -176,9 +190,17 @@ class SharedSessions(Sessions):
             while True:
                 match await follower.receive():
                     case Entry() as entry:
-                        self.logins.log_out(Login(*json.loads(entry.payload)))
+                        self._hear_logout(entry)
                     case _:
                         continue  # what was heard once is remembered here
+
+    def _hear_logout(self, entry: Entry) -> None:
+        try:
+            said = _decoder.decode(entry.payload)
+        except UNREADABLE:
+            _log.warning("logouts: entry %d cannot be read, and is skipped", entry.position)
+        else:
+            self.logins.log_out(Login(said.user, said.id, said.ends_at))
 
     def _logouts(self) -> Log:
         return Log(self.cluster.engine, "chat:logouts", self.cluster, self.cluster.spec)

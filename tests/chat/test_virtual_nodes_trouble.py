@@ -10,14 +10,43 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from supervisor.cluster import EngineRefused, Reply, Script
+from examples.chat.shared_history import log_of
+from supervisor.cluster import Cluster, EngineRefused, Log, Reply, Script, Topic
 from tests.cluster.simulated import SimulatedWire
 
 from .nodes import LEASE, two_nodes
 from .support import Frame
-from .test_virtual_nodes import A_MOMENT, in_room
+from .test_virtual_nodes import A_MOMENT, heard, in_room, texts
+from .virtual import VirtualChat
 
+# Texts of a newer version, or damaged; what is in them is nobody's business.
+ODD = (
+    "SECRET",
+    '{"SECRET": 1}',
+    "[" * 100_000,
+    '["a", "SECRET", {}, "i"]',
+    '["\\ud800", "SECRET", 1, "i"]',
+    "[]",
+)
 OOM = "OOM command not allowed when used memory > 'maxmemory'."
+
+
+def cluster_of(chat: VirtualChat) -> Cluster:
+    cluster = chat.supervisor.cluster
+    assert isinstance(cluster, Cluster)
+    return cluster
+
+
+async def spoil(log: Log) -> None:
+    """Something odd is in it now."""
+    await log.append([(f"odd {number}", text) for number, text in enumerate(ODD)])
+
+
+def skipped(caplog: pytest.LogCaptureFixture, where: str) -> int:
+    """How often it was told that something was skipped there; never what."""
+    told = [record.getMessage() for record in caplog.records if "skipped" in record.getMessage()]
+    assert "SECRET" not in caplog.text
+    return sum(message.startswith(where) for message in told)
 
 
 def members(frames: list[Frame]) -> list[Frame]:
@@ -118,3 +147,48 @@ async def test_who_comes_and_goes_in_one_breath_is_where_he_went_last(
         await bob.send("leave", room="r")
         await trio.sleep(1)
         assert (await alice.join("r"))["members"] == ["alice"]
+
+
+async def test_an_odd_entry_of_a_room_is_skipped_by_those_who_follow_and_by_those_who_read(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with two_nodes(tmp_path) as (_, one, two):
+        alice, bob = await in_room(one, "alice"), await in_room(two, "bob")
+        first = await alice.say("r", "before", "1")
+        await spoil(log_of(cluster_of(one), "r"))
+        late = await two.enter("late", "tab")
+        assert (await late.join("r", since=first))["seq"] == first
+        await alice.say("r", "after", "2")
+        assert texts(await heard(bob)) == ["before", "after"]
+        assert texts(await heard(late)) == ["after"]
+        later = await in_room(one, "later")
+        assert texts(await heard(later)) == ["before", "after"]
+        history = two.server.edge.services.history
+        assert [said.text for said in await history.after("r", 0, limit=2)] == ["before", "after"]
+        assert [said.text for said in await history.last("r", count=2)] == ["before", "after"]
+    assert skipped(caplog, "room r: entry ") == 2 * len(ODD)
+
+
+async def test_an_odd_word_of_who_types_is_skipped(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with two_nodes(tmp_path) as (_, one, two):
+        alice, bob = await in_room(one, "alice"), await in_room(two, "bob")
+        for text in ODD:
+            await Topic(cluster_of(one).engine, "chat:typing").publish(text)
+        await bob.send("typing", room="r")
+        assert (await alice.until("typing"))["user"] == "bob"
+    assert skipped(caplog, "who types: ") == 2 * len(ODD)
+
+
+async def test_an_odd_logout_is_skipped_and_the_next_one_is_heard(
+    tmp_path: Path, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with two_nodes(tmp_path) as (_, one, two):
+        guest = await two.enter("alice", "tab")
+        cluster = cluster_of(one)
+        await spoil(Log(cluster.engine, "chat:logouts", cluster, cluster.spec))
+        login = one.server.edge.logins.verify(guest.token)
+        assert await one.server.edge.sessions.logged_out(login)
+        assert await guest.closed() == (4001, "logged out")
+    assert skipped(caplog, "logouts: entry ") == 2 * len(ODD)
