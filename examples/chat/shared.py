@@ -4,32 +4,71 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, cast
 
 import attrs
+import trio
 
-from supervisor import Supervisor
+from supervisor import Backend, LocalNode, Supervisor
 from supervisor.cluster import Cluster, ClusterError, ClusterSpec, OnLeaseLost, open_cluster
 
 from .blocking import RunBlocking
 from .ground import EngineError, Ground, NodeSpec
-from .history import History
+from .history import CLOSE_DEADLINE
 from .logins import Logins
 from .rooms import Rooms
-from .shared_history import open_shared_history
+from .shared_history import SharedHistory, open_shared_history
 from .shared_rooms import open_shared_rooms
 from .shared_sessions import SharedSessions
+
+
+@attrs.frozen
+class _StoringFirst:
+    """The cluster, but its lease is given back only once the history has stored what was submitted.
+
+    It is a supervisor's backend, and so is cancelled when all managers have stopped: nobody submits any more.
+    """
+
+    _cluster: Cluster
+    _history: SharedHistory
+    _lease: trio.CancelScope = attrs.field(init=False, factory=lambda: trio.CancelScope(shield=True))
+    """Ended by nothing but the end of `serve`."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cluster, name)
+
+    async def serve(self, node: LocalNode, *, task_status: trio.TaskStatus[None]) -> None:  # noqa: ASYNC128  # passed on
+        """As `Backend.serve`; cancelled, it takes no longer than CLOSE_DEADLINE more."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._hold_lease, node, task_status)
+            try:
+                await trio.sleep_forever()
+            finally:
+                self._history.close()
+                with trio.move_on_after(CLOSE_DEADLINE, shield=True):
+                    await self._history.wait_over()
+                self._lease.cancel()
+
+    async def _hold_lease(self, node: LocalNode, joined: trio.TaskStatus[None]) -> None:  # noqa: ASYNC128  # passed on
+        with self._lease:
+            await self._cluster.serve(node, task_status=joined)
 
 
 @attrs.frozen
 class SharedGround:
     """An engine, and other nodes."""
 
-    backend: Cluster
+    cluster: Cluster
     rooms: Rooms
-    history: History
+    history: SharedHistory
+
+    @property
+    def backend(self) -> Backend:
+        # It passes on all that a Backend has, which a type checker cannot see.
+        return cast("Backend", _StoringFirst(self.cluster, self.history))
 
     def sessions(self, supervisor: Supervisor, logins: Logins) -> SharedSessions:
-        sessions = SharedSessions(supervisor, self.backend, logins)
+        sessions = SharedSessions(supervisor, self.cluster, logins)
         sessions.answer()
         supervisor.background.start_soon(sessions.hear_logouts)
         return sessions

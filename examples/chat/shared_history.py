@@ -106,6 +106,7 @@ class SharedHistory(History):
     _rooms: dict[str, deque[_Waiting]] = attrs.field(init=False, factory=dict[str, deque[_Waiting]])
     """By room: what waits to be stored, and whom to tell. There is a task for each."""
     _closing: trio.Event = attrs.field(init=False, factory=trio.Event)
+    _over: trio.Event = attrs.field(init=False, factory=trio.Event)
     # Ended by nothing but its deadline, which is set when the history closes.
     _scope: trio.CancelScope = attrs.field(init=False, factory=lambda: trio.CancelScope(shield=True))
 
@@ -189,16 +190,24 @@ class SharedHistory(History):
 
     async def run(self, new_rooms: trio.MemoryReceiveChannel[str]) -> None:
         """Store what is submitted until `close`, and a bounded time longer."""
-        with self._scope:
-            async with trio.open_nursery() as nursery:
-                async for room in new_rooms:
-                    nursery.start_soon(self._store, room, self._rooms[room])
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    async for room in new_rooms:
+                        nursery.start_soon(self._store, room, self._rooms[room])
+        finally:
+            self._over.set()
 
     def close(self) -> None:
-        """Take nothing more; what waits is still stored, in bounded time."""
-        self._closing.set()
-        self._new_rooms.close()
-        self._scope.deadline = trio.current_time() + CLOSE_DEADLINE
+        """Take nothing more; what waits is still stored, within CLOSE_DEADLINE of the first call."""
+        if not self._closing.is_set():
+            self._closing.set()
+            self._new_rooms.close()
+            self._scope.deadline = trio.current_time() + CLOSE_DEADLINE
+
+    async def wait_over(self) -> None:
+        """Wait until all that was submitted is stored, or refused: soon after `close`, and never before."""
+        await self._over.wait()
 
     async def _store(self, room: str, waiting: deque[_Waiting]) -> None:
         """Store what waits for one room, in order, until nothing does."""
@@ -281,6 +290,7 @@ async def open_shared_history(
 ) -> AsyncGenerator[SharedHistory]:
     """The history in the cluster's engine; at the end what was submitted is stored, in bounded time.
 
+    That needs the node's lease: whoever gives it back earlier closes the history before (see `shared`).
     Searches go through `run`. What is stored is published by the log: see `shared_rooms`.
     """
     new_rooms, receive = trio.open_memory_channel[str](QUEUE_CAPACITY)

@@ -10,14 +10,17 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from examples.chat.ground import NodeSpec
+from examples.chat.history import CLOSE_DEADLINE, Draft, StorageError, Stored
 from examples.chat.shared_history import log_of
+from examples.chat.shared_sessions import SharedSessions
 from supervisor.cluster import Cluster, EngineRefused, Log, Reply, Script, Topic
-from tests.cluster.simulated import SimulatedWire
+from tests.cluster.simulated import SimulatedEngine, SimulatedWire
 
-from .nodes import LEASE, two_nodes
+from .nodes import LEASE, open_nodes, two_nodes
 from .support import Frame
 from .test_virtual_nodes import A_MOMENT, heard, in_room, texts
-from .virtual import VirtualChat
+from .virtual import VirtualChat, open_virtual_chat
 
 # Texts of a newer version, or damaged; what is in them is nobody's business.
 ODD = (
@@ -32,9 +35,9 @@ OOM = "OOM command not allowed when used memory > 'maxmemory'."
 
 
 def cluster_of(chat: VirtualChat) -> Cluster:
-    cluster = chat.supervisor.cluster
-    assert isinstance(cluster, Cluster)
-    return cluster
+    sessions = chat.server.edge.sessions
+    assert isinstance(sessions, SharedSessions)
+    return sessions.cluster
 
 
 async def spoil(log: Log) -> None:
@@ -192,3 +195,37 @@ async def test_an_odd_logout_is_skipped_and_the_next_one_is_heard(
         assert await one.server.edge.sessions.logged_out(login)
         assert await guest.closed() == (4001, "logged out")
     assert skipped(caplog, "logouts: entry ") == 2 * len(ODD)
+
+
+@pytest.mark.parametrize("away_for", [0.0, CLOSE_DEADLINE / 2, 2 * CLOSE_DEADLINE])
+async def test_what_was_submitted_when_a_node_ends_is_stored_while_it_has_its_lease(
+    away_for: float, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """In bounded time; and what could not be is owned up to."""
+    drafts = [
+        Draft(room=room, user="u", text=f"text {n}", id=f"{room} {n}") for room in "rq" for n in range(3)
+    ]
+    outcomes: list[Stored | StorageError] = []
+
+    async def be_away(engine: SimulatedEngine) -> None:
+        engine.stop()
+        await trio.sleep(away_for)
+        engine.start()
+
+    async with open_nodes(tmp_path) as nodes, trio.open_nursery() as nursery:
+        wire = nodes.engine.wire("one", delays=(0.01, 0.01))
+        async with open_virtual_chat(tmp_path, node=NodeSpec(engine=wire, lease=2 * LEASE)) as one:
+            await trio.sleep(1)
+            if away_for:
+                nursery.start_soon(be_away, nodes.engine)
+                await trio.sleep(0.1)
+            for draft in drafts:
+                await one.server.edge.services.history.submit(draft, outcomes.append)
+            began = trio.current_time()
+        assert trio.current_time() - began < CLOSE_DEADLINE + 2
+        assert len(outcomes) == len(drafts)
+        if away_for < CLOSE_DEADLINE:
+            assert {type(outcome) for outcome in outcomes} == {Stored}, outcomes
+            assert trio.current_time() - began < away_for + 2
+        else:
+            assert {type(outcome) for outcome in outcomes} == {StorageError}
