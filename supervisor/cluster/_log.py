@@ -121,7 +121,12 @@ class Follower:
         if message is GAP:
             self._chain.in_step = False
             return
-        entry = self._chain.heard(self._log.engine.entry_of(message))
+        try:
+            said = self._log.engine.entry_of(message)
+        except ValueError:  # not one of ours: whatever it was, the log knows
+            self._chain.in_step = False
+            return
+        entry = self._chain.heard(said)
         if entry is not None:
             self._ready.append(entry)
 

@@ -189,3 +189,14 @@ async def test_a_cancelled_receive_loses_nothing(autojump_clock: Any) -> None:
             for number in range(50):
                 await cluster.say(node, f"{number}")
         assert [getattr(news, "payload", news) for news in heard] == [f"{number}" for number in range(50)]
+
+
+async def test_what_a_stranger_publishes_ends_nobody_who_follows(autojump_clock: Any) -> None:
+    async with open_cluster("a") as cluster:
+        (node,) = cluster.nodes
+        reader = await cluster.reader(node)
+        for junk in ("", "x", "1", "a b c", "1 2"):
+            await node.wire.publish(node.engine.log_channel(ROOM), junk)
+        await cluster.say(node, "one")
+        await trio.sleep(A_WHILE)
+        assert reader.payloads == ["one"]
