@@ -70,6 +70,14 @@ class Result:
         return self.judgement.holds and self.peak == LIMIT
 
     @property
+    def goes_on(self) -> bool:
+        """Was somebody let in again soon after each trouble was over? New data takes a lease."""
+        return all(
+            each.pause < (each.trouble.over - each.trouble.at) / SECOND + 1.75 * self.lease
+            for each in self.recoveries
+        )
+
+    @property
     def gaps(self) -> list[float]:
         """Seconds from the last step of who was cut off to when a slot of his was given away."""
         found = [each.handover.gap for each in self.recoveries if each.handover is not None]
@@ -94,7 +102,6 @@ async def contend(
         stage.until = until
         await stage.play(scenario.troubles)
         await trio.sleep_until(until)
-        await _wait_all_back(fleet, stage.troubles)
         ended, counted = now(), fleet.counts()
         fleet.check()
         await fleet.end()
@@ -111,13 +118,6 @@ async def _wait_full(fleet: Fleet) -> None:
         while fleet.counts()[Count.REFUSED] == 0:
             await trio.sleep(0.05)
     await trio.sleep(1.0)  # and each node has its share
-
-
-async def _wait_all_back(fleet: Fleet, troubles: Sequence[Trouble]) -> None:
-    """Slots that were lost in any of it would be missing for good; on a busy machine it takes a while."""
-    with trio.fail_after(PATIENCE):
-        while troubles and _recoveries(fleet.lives(), troubles, now())[-1].full is None:
-            await trio.sleep(0.2)
 
 
 def _recoveries(lives: Sequence[Life], troubles: Sequence[Trouble], ended: int) -> tuple[Recovery, ...]:
