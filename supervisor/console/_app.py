@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from pathlib import Path
 
 import attrs
@@ -18,11 +21,21 @@ from supervisor.operations import Access, Authorize, Operations, access_of, on_l
 
 STATIC = Path(__file__).parent / "static"
 
+_HTML = (STATIC / "index.html").read_text(encoding="utf-8")
+
+
+def _hash_of_inline(html: str) -> str:
+    """The one script within the page: it must run though no file comes."""
+    (script,) = re.findall(r"<script>(.*?)</script>", html, re.DOTALL)
+    digest = hashlib.sha256(script.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
 # Everything comes from here; nobody frames the page; and no text ever becomes markup.
 _POLICY = "; ".join(
     (
         "default-src 'none'",
-        "script-src 'self'",
+        f"script-src 'self' {_hash_of_inline(_HTML)}",
         "style-src 'self'",
         "img-src 'self'",
         "connect-src 'self'",
@@ -48,7 +61,7 @@ def console(operations: Operations, authorize: Authorize | None = None) -> Starl
     (`on_loopback`). Whoever may not look gets a page, with status 403, that says so and holds nothing
     else; whom the operations give a token, say by `bearer`, can enter it there.
     """
-    page = _Page(authorize or on_loopback, (STATIC / "index.html").read_text(encoding="utf-8"))
+    page = _Page(authorize or on_loopback)
     return Starlette(
         routes=[
             Route("/", page.show),
@@ -64,11 +77,10 @@ class _Page:
     """The one document. All that it shows comes from the operations, which let in whom they will."""
 
     _authorize: Authorize
-    _html: str
 
     async def show(self, request: Request) -> Response:
         access = await access_of(request, self._authorize)
-        return HTMLResponse(self._html, 403 if access is Access.NONE else 200)
+        return HTMLResponse(_HTML, 403 if access is Access.NONE else 200)
 
 
 @attrs.frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from .site import Site
@@ -29,6 +30,33 @@ def test_the_page_says_that_its_figures_are_stale_and_recovers(site: Site, windo
     expect(page.locator("#stale")).to_be_hidden()
     expect(page.locator("#said")).to_have_text("Live again.")
     shows(page, "users", "2")
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ("app.js", "app.js"),
+        ("feed.js", "app.js"),
+        ("vendor/uplot/uPlot.iife.min.js", "vendor/uplot/uPlot.iife.min.js"),
+        ("frame.css", "frame.css"),
+    ],
+)
+def test_a_page_that_was_not_loaded_whole_says_so_and_loads_itself_again(
+    site: Site, windows: Windows, missing: str, told: str
+) -> None:
+    """As when the network changes meanwhile: the browser drops what it is loading."""
+    page = windows.blank()
+    page.route(f"**/static/{missing}", lambda route: route.abort("connectionreset"))
+    page.goto(site.url)
+    expect(page.locator("#torn")).to_have_text(
+        f"Not all of this page could be loaded ({site.url}static/{told}). It is loaded again in 3 s."
+    )
+    page.unroute_all()
+    expect(page.locator("#torn")).to_be_hidden()
+    is_live(page)
+    windows.problems[:] = [
+        one for one in windows.problems if "uPlot" not in one
+    ]  # a chart without its library
 
 
 def test_an_open_view_of_a_user_says_so_too(site: Site, windows: Windows) -> None:

@@ -32,6 +32,14 @@ class Windows:
     def open(
         self, url: str, *, size: ViewportSize = DESKTOP, scheme: Scheme = "light", bypass_csp: bool = False
     ) -> Page:
+        page = self.blank(size=size, scheme=scheme, bypass_csp=bypass_csp)
+        page.goto(url)
+        return page
+
+    def blank(
+        self, *, size: ViewportSize = DESKTOP, scheme: Scheme = "light", bypass_csp: bool = False
+    ) -> Page:
+        """One that has not gone anywhere."""
         context = self.browser.new_context(
             viewport=size, color_scheme=scheme, bypass_csp=bypass_csp, reduced_motion="reduce"
         )
@@ -40,7 +48,6 @@ class Windows:
         page.on("pageerror", lambda error: self.problems.append(str(error)))
         page.on("console", lambda message: self._hear(message))  # noqa: PLW0108  # it marks the function
         self._pages.append(page)
-        page.goto(url)
         return page
 
     def look(
