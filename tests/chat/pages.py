@@ -12,6 +12,8 @@ import attrs
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 
+from tests.machine import network_stays
+
 from .gate import Gate
 from .support import Peer, Server
 
@@ -44,7 +46,7 @@ def open_browser() -> Generator[Browser]:
     if executable is None:
         pytest.skip(NO_CHROMIUM)
     expect.set_options(timeout=PAGE_PATIENCE)
-    with sync_playwright() as playwright:
+    with network_stays(), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=ARGUMENTS)
         with closing(browser):
             yield browser

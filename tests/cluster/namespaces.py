@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 import attrs
 
+from tests.machine import network_changes
+
 
 def _ip(*words: str) -> str:
     """Run `ip`; gives what it complains of."""
@@ -87,11 +89,12 @@ def open_namespace() -> Generator[Namespace]:
     """Raises OSError: the system does not allow it."""
     number = random.randrange(2**16)  # noqa: S311  # no secret
     namespace = Namespace(f"trp{number:x}", f"10.{200 + number % 50}.{number // 256}")
-    try:
-        namespace.open()
-        yield namespace
-    finally:
-        namespace.close()
+    with network_changes():
+        try:
+            namespace.open()
+            yield namespace
+        finally:
+            namespace.close()
 
 
 @functools.cache
