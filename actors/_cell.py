@@ -69,7 +69,7 @@ class Detached:
 Notice = Began | Ending | Ended | DeadLettered | Attached | Detached
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ActorCell:
     """Everything the runtime knows of one incarnation, and the few things it can do to it."""
 

@@ -13,7 +13,7 @@ import attrs
 import trio
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Children:
     """Of one actor, from its first child task on."""
 

@@ -33,7 +33,7 @@ class Kept(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Keeper:
     """Looks at each connection when it is due, and at no other."""
 

@@ -46,7 +46,7 @@ class Signs(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Life:
     """Of one peer, as far as is known. It pings; what else is to be done about it is said, not done."""
 

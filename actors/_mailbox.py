@@ -26,7 +26,7 @@ class MailboxStatistics:
     senders_waiting: int
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Envelope:
     """One request under way. Its asker parks here until it is answered, and is woken with it.
 
@@ -85,7 +85,7 @@ class Envelope:
         self._awaited = False
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Probe:
     """A control message: run the actor's probe hook. Done when the hook has ended, however."""
 
@@ -100,7 +100,7 @@ class Closed(Exception):
 _NOTHING_YET: deque[object] = deque(maxlen=0)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Mailbox:
     """What waits for one actor. One receiver; any number of senders, served in order of arrival.
 

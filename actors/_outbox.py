@@ -50,7 +50,7 @@ class Spawner(Protocol):
     def start_soon(self, async_fn: Callable[[], Awaitable[object]], /) -> None: ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Outbox:
     """Frames on their way to one peer.
 

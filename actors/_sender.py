@@ -54,7 +54,7 @@ def _message(kind: int, content: bytes) -> dict[str, Any]:
     return {"type": "websocket.close", "code": code, "reason": reason}
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Sender:
     """Sends in a task of its own, so that nobody who is cancelled leaves a message half given.
 

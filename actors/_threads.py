@@ -21,7 +21,7 @@ Ts = TypeVarTuple("Ts")
 DEFAULT_THREAD_LIMIT = 8
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Threads:
     """The threads of one owner, and the limiter that Trio asks before it starts one.
 

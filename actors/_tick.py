@@ -19,7 +19,7 @@ class Writer(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Tick:
     """The writers of one event loop that have something to write.
 

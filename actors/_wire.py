@@ -241,7 +241,7 @@ class Wire(trio.abc.Stream):
             self._stream.abort()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _SocketSink:
     """Writes straight to the socket, without Trio's checkpoint after every write. POSIX."""
 
@@ -264,7 +264,7 @@ class _SocketSink:
         return count
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _StreamSink:
     """Any other stream (TLS, memory, a socket on Windows) is written to by the flusher alone."""
 

@@ -132,7 +132,7 @@ async def _run(handler: Handler, transport: _Transport, peer: str) -> None:
         raise crash[0]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Reader:
     """What comes in: messages to the handler, and signs of life."""
 
@@ -226,7 +226,7 @@ class _Reader:
         self._texts[1].close()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Transport:
     """The Transport of a Connection, on one ASGI WebSocket."""
 

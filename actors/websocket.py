@@ -160,7 +160,7 @@ async def serve_stream(stream: trio.abc.Stream, *, handler: Handler, spec: WebSo
     await _Door(spec).serve(handler, stream)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Door:
     """What the connections of one listener share."""
 
@@ -298,7 +298,7 @@ def _tune(listening: trio.socket.SocketType, spec: WebSocketSpec) -> None:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _TCP_KEEPIDLE)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Transport:
     """The Transport of a Connection, on one WebSocket."""
 

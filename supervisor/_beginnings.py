@@ -60,7 +60,7 @@ class Owner(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Beginnings:
     """For one user."""
 

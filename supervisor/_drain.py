@@ -52,7 +52,7 @@ def pace(units: int, spec: DrainSpec) -> tuple[int, float]:
     return size, seconds / max(math.ceil(units / size), 1)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Drain:
     """Of one supervisor. Several may run: whichever is in more of a hurry sets the pace."""
 

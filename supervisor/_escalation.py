@@ -43,7 +43,7 @@ class Queue(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Escalation:
     """One for each user; one at a time serves all that wait, and a newcomer joins it.
 

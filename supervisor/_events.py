@@ -27,6 +27,15 @@ class Event:
 
     stamp: Stamp
 
+    def __init_subclass__(cls) -> None:
+        # attrs would compile one for each class, which takes longer than all the rest of an event's import.
+        cls.__repr__ = Event.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        """As attrs writes it."""
+        told = (f"{field.name}={getattr(self, field.name)!r}" for field in attrs.fields(type(self)))
+        return f"{type(self).__qualname__}({', '.join(told)})"
+
 
 @attrs.frozen
 class ActorEvent(Event):

@@ -16,7 +16,7 @@ from ._events import HandlerFailed
 from ._stream import Events
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class HandlerNursery:
     """Pass it wherever a `handler_nursery` is asked for. Each task has a fresh context."""
 

@@ -27,7 +27,7 @@ class Owner(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Home:
     """Starts tasks before and after its nursery is open, each in a fresh context."""
 

@@ -110,7 +110,7 @@ def _offset_of_the_clock() -> float | None:
     return trio.current_time() - time.perf_counter()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class StepView:
     """Reads the loop's own variables: each step is told from the next."""
 
@@ -154,7 +154,7 @@ class StepView:
         return Sample(time.perf_counter(), self._turn, self._step, began, actor, stack)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class TurnView(trio.abc.Instrument):
     """Counts the loop's turns; knows nothing of tasks."""
 

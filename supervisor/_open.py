@@ -81,7 +81,7 @@ def _is_cancellation(error: BaseException) -> bool:
     return isinstance(error, trio.Cancelled | GeneratorExit) or any(map(_is_cancellation, inner))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Host:
     """Where everything of a supervisor runs: shielded, so that its end is an orderly one."""
 

@@ -93,7 +93,7 @@ def _turns_told(shared: mmap.mmap) -> Generator[None]:
         trio.lowlevel.remove_instrument(turns)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Turns(trio.abc.Instrument):
     """Says when a turn begins, where that cannot be read; half a microsecond each."""
 
@@ -149,7 +149,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         process.kill()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Outpost:
     """The thread's side of a lookout."""
 

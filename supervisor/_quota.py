@@ -35,7 +35,7 @@ def share_of(limit: int, users: int) -> int:
     return max(1, limit // users)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LocalQuota:
     """At most `limit` slots of all users together.
 

@@ -25,7 +25,7 @@ from ._table import Table
 _USELESS = 1000
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Reaper:
     """Watches those who start until they have begun, and those who end until they have left.
 

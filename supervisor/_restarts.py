@@ -41,7 +41,7 @@ class Owner(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Restarts:
     """For one user. A crash touches nobody else, but for those that are of its group."""
 

@@ -20,7 +20,7 @@ SWEEPS_APART = 0.1
 StartSoon = Callable[[Callable[[], Awaitable[None]], str], None]
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Room:
     """Makes room in a full process."""
 
@@ -65,7 +65,7 @@ class Room:
         return True
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Making:
     """One cleanup of a full process, shared by all that wait for it."""
 

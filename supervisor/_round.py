@@ -28,7 +28,7 @@ async def stop_in_order(members: Sequence[Child], reason: ExitReason, why: str) 
         await child.wait_left()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Round:
     """Who began last ends first; then, after the delay, each begins when the one before it has.
 

@@ -31,7 +31,7 @@ class Closed:
     """The outcome of a spawn that the supervisor's end overtook."""
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Spawn:
     """Shared by all that asked for the same key meanwhile; exactly one of them created it."""
 

@@ -13,7 +13,7 @@ from ._quota import QuotaRefused
 from ._report import RefusalReason
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Starts:
     """Turns go round by user, so that one who starts many at once delays himself, and not the others."""
 

@@ -76,7 +76,7 @@ class Largest(Generic[T]):
         return tuple(kept for _, _, kept in sorted(self._kept, key=lambda one: one[:2], reverse=True))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Surveyor:
     """Looks at one manager after the other, and adds up."""
 

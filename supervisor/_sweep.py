@@ -29,7 +29,7 @@ MANY_USERS = 10
 MANY_PART = 0.3
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Hold:
     """When too many look dead at once, nobody is ended for them, for so long: an alarm, not a verdict."""
 
@@ -47,7 +47,7 @@ class Hold:
         return self._until if now < self._until else None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Turn:
     """How much of its turn a sweep has used up."""
 
@@ -62,7 +62,7 @@ class _Turn:
         return True
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Sweep:
     """What the background does once a period, and a full process before it refuses."""
 

@@ -24,7 +24,7 @@ FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 60.0
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class LagMeter:
     """Knows whether the event loop ran all the time, from a beat that should come regularly."""
 
@@ -56,7 +56,7 @@ class LagMeter:
             self._events.emit(Stalled(self._events.stamp(), late))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Pace:
     """When to sweep; the period may change while the sweeper sleeps."""
 

@@ -42,7 +42,7 @@ from ._stream import Events
 P = ParamSpec("P")
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Services:
     """What all users of one supervisor share: immutable specs, and its own services."""
 
@@ -123,7 +123,7 @@ class Steward(Protocol):
         ...
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Table:
     """One user's slots. Every change of who holds one happens here, synchronously."""
 

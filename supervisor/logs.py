@@ -121,7 +121,7 @@ class _Told:
     at: float
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Writer:
     """Hands lines to `logging`, in a thread that begins with the first."""
 

@@ -112,7 +112,7 @@ async def feed_systemd(supervisor: Supervisor, environ: Mapping[str, str]) -> No
             feeder.tell_if_it_listens()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Feeder:
     _supervisor: Supervisor
     _manager: Manager

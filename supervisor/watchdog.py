@@ -117,7 +117,7 @@ def _watched(limit: float, tell: Tell | None, after: Tell | None, *, process: bo
             dog.tell_after()
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Told:
     """A blockage that was told, and must be told again when it is over."""
 
@@ -131,7 +131,7 @@ class _Told:
         return (now if self.ended_at is None else self.ended_at) - since
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class _Watchdog:
     """Looks, and tells."""
 

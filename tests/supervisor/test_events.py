@@ -17,6 +17,7 @@ from supervisor import (
     Event,
     EventsLost,
     Reserved,
+    Stamp,
     Started,
     Suspected,
     Terminal,
@@ -184,3 +185,11 @@ async def test_a_failed_start_is_told_before_its_end(autojump_clock: MockClock) 
             await Crowd(supervisor).get("tab", StartRaises)
         await settle()
         assert [type(event).__name__ for event in log.all] == ["Reserved", "StartFailed", "Terminal"]
+
+
+def test_an_event_reads_as_its_class_with_all_it_says() -> None:
+    event = ConnectionDetached(Stamp(3, 1.5), "ann", "tab", 2, connections=0, why="closed")
+    assert repr(event) == (
+        "ConnectionDetached(stamp=Stamp(seq=3, at=1.5), user='ann', key='tab', incarnation=2,"
+        " connections=0, why='closed')"
+    )
