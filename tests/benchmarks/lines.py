@@ -83,6 +83,15 @@ COMPARED = (
         variant_of="spawn_one_by_one",
     ),
     Line(
+        key="spawn_floor",
+        title="spawn, its floor: Trio's part and the objects, {n}",
+        unit=Unit.PER_SECOND,
+        n=10_000,
+        quick=10_000,
+        peers=(OURS,),
+        variant_of="spawn_one_by_one",
+    ),
+    Line(
         key="spawn_at_once",
         title="spawn, all at once, {n}",
         unit=Unit.PER_SECOND,
@@ -108,6 +117,15 @@ COMPARED = (
         n=1_000,
         quick=1_000,
         bars=(Bar(1.5, TRIO),),
+    ),
+    Line(
+        key="stop_floor",
+        title="stop {n}, its floor: Trio's part and the event",
+        unit=Unit.MILLISECONDS,
+        n=1_000,
+        quick=1_000,
+        peers=(OURS,),
+        variant_of="stop_all",
     ),
     Line(
         key="lookup",

@@ -67,7 +67,7 @@ class Peer:
         raise LookupError(f"{self.title} has no function {name!r}: see tests/benchmarks/lines.py")
 
 
-OURS_ALONE = ("ours_alone", "ours_admission", "ours_crowd", "ours_growth", "ours_garbage")
+OURS_ALONE = ("ours_alone", "ours_floor", "ours_admission", "ours_crowd", "ours_growth", "ours_garbage")
 
 PEERS: Mapping[str, Peer] = {
     peer.key: peer
