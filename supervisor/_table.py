@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Concatenate, ParamSpec, Protocol
 from weakref import WeakValueDictionary
@@ -68,7 +68,7 @@ class Services:
     """How many wait for a slot of the process, of whatever user."""
     jitter: random.Random = attrs.field(factory=lambda: random.Random(random.getrandbits(64)))  # noqa: S311  # dice, no secret
     """From the program's own dice: where those are seeded, every run is the same."""
-    origin: str = attrs.field(init=False, factory=lambda: uuid.uuid4().hex)
+    origin: str = attrs.field(init=False, factory=lambda: os.urandom(16).hex())
     """Of the names of its slots: no other supervisor has the same."""
     _incarnations: Iterator[int] = attrs.field(init=False, factory=lambda: itertools.count(1))
 
