@@ -6,9 +6,10 @@
 A task that computes for seconds, or calls a blocking function, stops every other task. From
 within the loop nobody can tell: whoever would measure it does not run. A thread can.
 
-It looks at the loop four times in each limit, and costs the loop nothing else. A step is named,
-with file, line and actor, between 1 and about 1.3 limits after its beginning. Many short steps
-that only together are too long are told as what they are, without an actor.
+It looks at the loop four times in each limit; but where the system has an alarm for that (Linux), only
+when the loop does not put it off, as one that is well does in time. A step is named, with file, line
+and actor, between 1 and about 1.3 limits after its beginning. Many short steps that only together
+are too long are told as what they are, without an actor.
 
 C code that keeps the interpreter's lock stops the thread too. It is told when the lock comes back,
 mostly as a turn whose step was seen but once, so without an actor; unless `process=True` puts a
@@ -39,6 +40,7 @@ from functools import reduce
 import attrs
 import trio
 
+from ._alarm import Alarm
 from ._blockage import (
     OVER,
     SAMPLES_PER_LIMIT,
@@ -60,6 +62,9 @@ from ._outpost import Outpost, open_outpost
 from ._stream import Events
 
 Tell = Callable[[Blockage], object]
+
+# The part of its time after which the alarm is put off: what is left is how late a loop may be that is well.
+PUT_OFF_AFTER = 2 / 3
 
 
 @contextmanager
@@ -104,17 +109,52 @@ def _watched(limit: float, tell: Tell | None, after: Tell | None, *, process: bo
         outpost = None
         if process:
             outpost = until_over.enter_context(open_outpost(limit, limit / SAMPLES_PER_LIMIT, view))
-        dog = _Watchdog(limit, view, trio.lowlevel.current_trio_token(), tell, after, outpost)
+        alarm = None if process else _alarm(limit / SAMPLES_PER_LIMIT, view)
+        dog = _Watchdog(limit, view, trio.lowlevel.current_trio_token(), tell, after, outpost, alarm)
         thread = threading.Thread(target=dog.watch, name="trouper watchdog", daemon=True)
         thread.start()
         try:
-            yield
+            with _put_off(alarm, PUT_OFF_AFTER * limit / SAMPLES_PER_LIMIT):
+                yield
         finally:
             dog.over.set()
+            if alarm is not None:
+                alarm.end()
             if outpost is not None:
                 outpost.end()
             thread.join(limit)  # at once, unless `tell` hangs: then it ends with that
             dog.tell_after()
+
+
+def _alarm(after: float, view: LoopView) -> Alarm | None:
+    """None: there is none here, or the loop's clock does not count the seconds by which it is put off."""
+    if view.ahead is None:
+        return None
+    try:
+        return Alarm(after)
+    except OSError:
+        return None
+
+
+@contextmanager
+def _put_off(alarm: Alarm | None, period: float) -> Generator[None]:
+    """By the loop, for as long as that gets on."""
+    if alarm is None:
+        yield
+        return
+    scope = trio.CancelScope()
+    trio.lowlevel.spawn_system_task(_put_off_for_ever, alarm, period, scope, name="the watchdog is put off")
+    try:
+        yield
+    finally:
+        scope.cancel()
+
+
+async def _put_off_for_ever(alarm: Alarm, period: float, scope: trio.CancelScope) -> None:
+    with scope:
+        while True:
+            alarm.put_off()
+            await trio.sleep(period)
 
 
 @attrs.define(eq=False, repr=False)
@@ -144,6 +184,8 @@ class _Watchdog:
     """Called in the loop, when it is back."""
     _outpost: Outpost | None
     """Has a process that sees what no thread can see."""
+    _alarm: Alarm | None
+    """Goes off when the loop does not get on; None: one has to look now and then."""
     over: threading.Event = attrs.field(init=False, factory=threading.Event)
     _told: deque[_Told] = attrs.field(init=False, factory=deque[_Told])
     """Not yet told in the loop."""
@@ -153,12 +195,29 @@ class _Watchdog:
     def watch(self) -> None:
         if self._outpost is not None:
             self._look_when_asked(self._outpost)
-        self._look_now_and_then()
+        if self._alarm is None:
+            self._look_now_and_then()
+        else:
+            self._look_when_alarmed(self._alarm)
+            self._alarm.close()
 
     def _look_now_and_then(self) -> None:
         sight: Sight | None = None
         while not self.over.wait(pause(sight, self._limit, time.perf_counter())):
             sight = self._look(sight, ())
+
+    def _look_when_alarmed(self, alarm: Alarm) -> None:
+        """As often, but not while the loop gets on."""
+        alarm.wait()
+        while not self.over.is_set():
+            before = alarm.put_off_times
+            sight = self._look(None, ())
+            while sight is not None and not self.over.wait(pause(sight, self._limit, time.perf_counter())):
+                sight = self._look(sight, ())
+                if alarm.put_off_times != before:
+                    break
+            self._view.forget()
+            alarm.wait()
 
     def _look_when_asked(self, outpost: Outpost) -> None:
         """A loop that is well is not looked at: a thread that wants its turn costs it some."""

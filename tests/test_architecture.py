@@ -106,6 +106,7 @@ ORDER = {
         "_here",
         "_supervisor",
         "_signals",
+        "_alarm",
         "_loop_view",
         # a process beside ours
         "_memory",

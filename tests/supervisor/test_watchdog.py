@@ -7,6 +7,7 @@ stands still.
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import time
 import weakref
@@ -16,7 +17,15 @@ import trio
 from trio.testing import MockClock
 
 from actors import Actor
-from supervisor import Blockage, ChildSpec, SupervisorSpec, _loop_view, open_supervisor, open_watchdog
+from supervisor import (
+    Blockage,
+    ChildSpec,
+    SupervisorSpec,
+    _loop_view,
+    open_supervisor,
+    open_watchdog,
+)
+from supervisor._blockage import SAMPLES_PER_LIMIT
 
 from .blocking import LIMIT, Computes, HasBlockingChild, Sleeps, Told, block, blocked, is_within
 
@@ -128,6 +137,25 @@ async def test_a_loop_that_is_busy_with_short_turns_is_not_blocked() -> None:
             block(limit / 40)
             await trio.lowlevel.checkpoint()
     assert told.blockages == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it looks now and then")
+async def test_a_loop_that_is_well_is_hardly_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look would cost it some of its time, for a thread that wants its turn."""
+    looks: list[object] = []
+    look = _loop_view.StepView.look
+
+    def counted(view: _loop_view.StepView) -> object:
+        looks.append(view)
+        return look(view)
+
+    monkeypatch.setattr(_loop_view.StepView, "look", counted)
+    limit, limits = 0.4, 5
+    with open_watchdog(limit=limit, tell=print):
+        ends = time.perf_counter() + limits * limit
+        while time.perf_counter() < ends:
+            await trio.sleep(limit / 100)
+    assert len(looks) < limits * SAMPLES_PER_LIMIT / 2, "only where this machine stood still"
 
 
 async def test_a_blockage_is_told_once_and_the_next_one_again() -> None:
