@@ -84,7 +84,7 @@ COMPARED = (
     ),
     Line(
         key="spawn_floor",
-        title="spawn, its floor: Trio's part and the objects, {n}",
+        title="spawn till ready, one by one, {n}, its floor: Trio's part and the objects",
         unit=Unit.PER_SECOND,
         n=10_000,
         quick=10_000,

@@ -59,7 +59,9 @@ def test_its_end_lets_go_who_waits_and_whoever_comes_later() -> None:
     thread.join(LONG / 2)
     assert not thread.is_alive()
     alarm.put_off()
-    alarm.wait()
+    later = waiting(alarm)
+    later.join(LONG / 2)
+    assert not later.is_alive()
     alarm.close()
 
 
