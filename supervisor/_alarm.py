@@ -12,13 +12,9 @@ import os
 import sys
 
 _CLOCK_MONOTONIC = 1
-_CLOEXEC = 0o2000000
 
 # From read: how often it went off.
 _COUNT = 8
-
-# Calls keep the lock: nothing here waits.
-_libc = ctypes.PyDLL(None) if sys.platform == "linux" else None
 
 
 class _Moment(ctypes.Structure):
@@ -26,7 +22,7 @@ class _Moment(ctypes.Structure):
 
     @classmethod
     def of(cls, seconds: float) -> _Moment:
-        return cls(int(seconds), int(seconds % 1 * 1e9))
+        return cls(int(seconds), max(int(seconds % 1 * 1e9), 1))  # all 0 would be never
 
 
 class _Times(ctypes.Structure):
@@ -40,16 +36,18 @@ class Alarm:
     """
 
     def __init__(self, after: float) -> None:
-        create = getattr(_libc, "timerfd_create", None)
-        if create is None:
+        if sys.platform != "linux":
             raise OSError("there is no timerfd here")
         self.put_off_times = 0
         self._times = _Times(_Moment.of(after), _Moment.of(after))
         self._is_over = False
-        self._number = int(create(_CLOCK_MONOTONIC, _CLOEXEC))
+        self._libc = ctypes.PyDLL(None)  # its calls keep the lock: none of them waits
+        self._number = int(self._libc.timerfd_create(_CLOCK_MONOTONIC, os.O_CLOEXEC))
         if self._number < 0:
             raise OSError("the system has no timer left")
-        self.put_off()
+        if self._set(self._times) < 0:
+            self.close()
+            raise OSError("the system lets nobody set a timer")
 
     def put_off(self) -> None:
         """Not now. Never waits."""
@@ -71,6 +69,5 @@ class Alarm:
         """Nobody waits, or puts it off, any more."""
         os.close(self._number)
 
-    def _set(self, times: _Times) -> None:
-        assert _libc is not None
-        _libc.timerfd_settime(self._number, 0, ctypes.byref(times), None)
+    def _set(self, times: _Times) -> int:
+        return int(self._libc.timerfd_settime(self._number, 0, ctypes.byref(times), None))

@@ -29,6 +29,7 @@ Watched is real time, also under Trio's MockClock.
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -64,7 +65,7 @@ from ._stream import Events
 Tell = Callable[[Blockage], object]
 
 # The part of its time after which the alarm is put off: what is left is how late a loop may be that is well.
-PUT_OFF_AFTER = 2 / 3
+_PUT_OFF_AFTER = 2 / 3
 
 
 @contextmanager
@@ -73,13 +74,14 @@ def open_watchdog(*, limit: float, tell: Tell, process: bool = False) -> Generat
 
     What blocks it for `limit` seconds is told once, at once: `tell` is called in the watchdog's
     thread, while the loop is still blocked. What `tell` raises goes to `threading.excepthook`.
-    Limits of less than 0.05 s mostly measure how threads share the interpreter.
+    Limits of less than 0.05 s mostly measure how threads share the interpreter. On Linux a task wakes the
+    loop six times in each limit; `trio.testing.wait_all_tasks_blocked` needs a shorter cushion than that.
 
     With `process` a small process watches as well, for C code that lets no thread run: that is told
     on standard error at once, and to `tell` when it is over.
 
     Raises:
-      ValueError: the limit is not more than 0.
+      ValueError: the limit is not more than 0, or endless.
       RuntimeError: no event loop runs this; or there can be no such process here.
       OSError: the system has no process left.
     """
@@ -103,23 +105,25 @@ def watching(events: Events, limit: float | None, *, process: bool = False) -> G
 
 @contextmanager
 def _watched(limit: float, tell: Tell | None, after: Tell | None, *, process: bool) -> Generator[None]:
-    if not limit > 0:
-        raise ValueError(f"limit must be more than 0 seconds, not {limit!r}")
+    if not 0 < limit < math.inf:
+        raise ValueError(f"limit must be more than 0 seconds, and an end, not {limit!r}")
     with view_of_this_loop() as view, ExitStack() as until_over:
         outpost = None
         if process:
             outpost = until_over.enter_context(open_outpost(limit, limit / SAMPLES_PER_LIMIT, view))
         alarm = None if process else _alarm(limit / SAMPLES_PER_LIMIT, view)
+        if alarm is not None:
+            until_over.callback(alarm.close)
         dog = _Watchdog(limit, view, trio.lowlevel.current_trio_token(), tell, after, outpost, alarm)
         thread = threading.Thread(target=dog.watch, name="trouper watchdog", daemon=True)
         thread.start()
         try:
-            with _put_off(alarm, PUT_OFF_AFTER * limit / SAMPLES_PER_LIMIT):
+            with _put_off(alarm, _PUT_OFF_AFTER * limit / SAMPLES_PER_LIMIT):
                 yield
         finally:
-            dog.over.set()
             if alarm is not None:
                 alarm.end()
+            dog.over.set()
             if outpost is not None:
                 outpost.end()
             thread.join(limit)  # at once, unless `tell` hangs: then it ends with that
@@ -199,7 +203,6 @@ class _Watchdog:
             self._look_now_and_then()
         else:
             self._look_when_alarmed(self._alarm)
-            self._alarm.close()
 
     def _look_now_and_then(self) -> None:
         sight: Sight | None = None
@@ -214,7 +217,8 @@ class _Watchdog:
             sight = self._look(None, ())
             while sight is not None and not self.over.wait(pause(sight, self._limit, time.perf_counter())):
                 sight = self._look(sight, ())
-                if alarm.put_off_times != before:
+                # It may have been put off within a long turn, which is followed to its end once it was told.
+                if alarm.put_off_times != before and (sight is None or sight.told is None):
                     break
             self._view.forget()
             alarm.wait()

@@ -121,6 +121,25 @@ async def test_many_short_steps_are_told_as_a_turn_and_nobody_is_named() -> None
     assert told.only.duration >= limit
 
 
+async def test_a_turn_in_which_the_watchdog_is_put_off_is_told_once() -> None:
+    """Deadlines that a late turn let pass: those of short steps, and in their midst its own."""
+    told = Told()
+
+    async def short(number: int) -> None:
+        await trio.sleep(number * LIMIT / 5 / 60)
+        block(LIMIT / 25)
+
+    with open_watchdog(limit=LIMIT, tell=told):
+        async with trio.open_nursery() as nursery:
+            for number in range(60):
+                nursery.start_soon(short, number)
+            await trio.lowlevel.checkpoint()
+            block(LIMIT / 4)
+        await trio.sleep(LIMIT)
+    assert len(told.blockages) == 1, told.blockages
+    assert told.only.where.startswith("a whole turn")
+
+
 async def test_a_loop_that_rests_is_not_blocked() -> None:
     told = Told()
     with open_watchdog(limit=LIMIT, tell=told):
