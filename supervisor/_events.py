@@ -27,14 +27,17 @@ class Event:
 
     stamp: Stamp
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, **options: object) -> None:
+        super().__init_subclass__(**options)
         # attrs would compile one for each class, which takes longer than all the rest of an event's import.
-        cls.__repr__ = Event.__repr__  # type: ignore[method-assign]
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = Event.__repr__  # type: ignore[method-assign]
 
     def __repr__(self) -> str:
         """As attrs writes it."""
-        told = (f"{field.name}={getattr(self, field.name)!r}" for field in attrs.fields(type(self)))
-        return f"{type(self).__qualname__}({', '.join(told)})"
+        fields = (field for field in attrs.fields(type(self)) if field.repr)
+        told = (f"{field.name}={getattr(self, field.name)!r}" for field in fields)
+        return f"{type(self).__qualname__.rpartition('>.')[2]}({', '.join(told)})"
 
 
 @attrs.frozen

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
+import attrs
 import pytest
 import trio
 from trio.testing import MockClock
@@ -193,3 +194,17 @@ def test_an_event_reads_as_its_class_with_all_it_says() -> None:
         "ConnectionDetached(stamp=Stamp(seq=3, at=1.5), user='ann', key='tab', incarnation=2,"
         " connections=0, why='closed')"
     )
+
+
+def test_an_event_of_ones_own_may_say_less_or_read_otherwise() -> None:
+    @attrs.frozen
+    class Discreet(Event):
+        token: str = attrs.field(repr=False)
+
+    @attrs.frozen
+    class Terse(Event):
+        def __repr__(self) -> str:
+            return "terse"
+
+    assert repr(Discreet(Stamp(1, 0.5), "secret")) == "Discreet(stamp=Stamp(seq=1, at=0.5))"
+    assert repr(Terse(Stamp(1, 0.5))) == "terse"
