@@ -49,7 +49,8 @@ def test_a_page_that_was_not_loaded_whole_says_so_and_loads_itself_again(
     page.route(f"**/static/{missing}", lambda route: route.abort("connectionreset"))
     page.goto(site.url)
     expect(page.locator("#torn")).to_have_text(
-        f"Not all of this page could be loaded ({site.url}static/{told}). It is loaded again in 3 s."
+        f"Not all of this page could be loaded ({site.url}static/{told}). "
+        "It is loaded again in 3 s.Load it now"
     )
     if told == "app.js":
         expect(page.locator("#stuck-none")).to_be_hidden()  # nobody knows whether somebody is stuck
@@ -59,6 +60,37 @@ def test_a_page_that_was_not_loaded_whole_says_so_and_loads_itself_again(
     windows.problems[:] = [
         one for one in windows.problems if "uPlot" not in one
     ]  # a chart without its library
+
+
+def test_a_page_that_lacks_a_file_for_good_is_loaded_again_only_when_somebody_says_so(
+    site: Site, windows: Windows
+) -> None:
+    page = windows.blank()
+    tried = "'trouper.console.torn'"
+    page.add_init_script(f"sessionStorage.getItem({tried}) ?? sessionStorage.setItem({tried}, 3)")
+    page.route("**/static/frame.css", lambda route: route.abort("connectionreset"))
+    page.goto(site.url)
+    is_live(page)
+    expect(page.locator("#torn")).to_contain_text("frame.css). Load it now")
+    page.unroute_all()
+    page.get_by_role("button", name="Load it now").click()
+    expect(page.locator("#torn")).to_be_hidden()
+    is_live(page)
+    assert page.evaluate(f"sessionStorage.getItem({tried})") == "0"
+
+
+def test_a_page_that_is_loaded_again_waits_until_somebody_answers(site: Site, windows: Windows) -> None:
+    page = windows.blank()
+    page.route("**/static/app.js", lambda route: route.abort("connectionreset"))
+    page.goto(site.url)
+    site.go_down()
+    expect(page.locator("#torn")).to_be_visible()
+    page.unroute_all()
+    page.wait_for_timeout(4000)  # the first attempt finds nobody
+    expect(page.locator("#torn")).to_be_visible()
+    site.come_up()
+    expect(page.locator("#torn")).to_be_hidden()
+    is_live(page)
 
 
 def test_an_open_view_of_a_user_says_so_too(site: Site, windows: Windows) -> None:

@@ -11,6 +11,7 @@ import { byId, setAttribute } from "./dom.js";
 import { Done } from "./done.js";
 import { Feed } from "./feed.js";
 import { Headline } from "./headline.js";
+import { tab } from "./keep.js";
 import { AtLimit } from "./limits.js";
 import { plainName } from "./names.js";
 import { Refusals } from "./refusals.js";
@@ -67,6 +68,7 @@ function begin({ pid, at, uptime }) {
   const anew = pid !== process.pid || Math.abs(at - uptime - process.began) > SAME_START;
   process = { pid, began: at - uptime };
   refused.hide();
+  if (!("torn" in document.documentElement.dataset)) tab.set("torn", "0"); // it was loaded whole
   byId("main").removeAttribute("data-empty");
   const missed = [getHistory().then((history) => charts.fill(history)), feed.backfill({ anew }), done.backfill({ anew })];
   for (const asked of missed) asked.catch((error) => complain(error.message));
