@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import getpass
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-_NETWORK = Path(tempfile.gettempdir()) / "trouper-tests-network.lock"
+# Of each user his own: a file of another's may not be opened.
+_NETWORK = Path(tempfile.gettempdir()) / f"trouper-tests-network-{getpass.getuser()}.lock"
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def draw(path: Path, figures: Figures, lines: Sequence[Line], header: str, *, qu
 
 
 def _draw_panel(axes: Any, panel: Panel) -> None:
-    ends = sorted((curve.points[-1][1].median for curve in panel.curves), reverse=True)
+    ends = sorted(panel.curves, key=lambda curve: -curve.points[-1][1].median)
     for curve, colour in zip(panel.curves, _COLOURS, strict=False):
         medians = [figure.median for _, figure in curve.points]
         whiskers = [
@@ -95,7 +95,7 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
         axes.annotate(
             short(medians[-1]),
             (numbers[-1], medians[-1]),
-            xytext=(6, 10 - 10 * ends.index(medians[-1])),  # the highest stands highest
+            xytext=(6, 10 - 10 * ends.index(curve)),  # the highest stands highest
             textcoords="offset points",
             va="center",
             color=colour,
