@@ -26,8 +26,8 @@ def waiting(alarm: Alarm) -> threading.Thread:
 
 
 def test_it_goes_off_by_itself_again_and_again() -> None:
-    alarm = Alarm(SHORT)
     began = time.perf_counter()
+    alarm = Alarm(SHORT)
     for _ in range(3):
         alarm.wait()
     assert time.perf_counter() - began >= 3 * SHORT
@@ -66,8 +66,8 @@ def test_its_end_lets_go_who_waits_and_whoever_comes_later() -> None:
 
 
 def test_parts_of_a_second_count() -> None:
-    alarm = Alarm(1.05)
     began = time.perf_counter()
+    alarm = Alarm(1.05)
     alarm.wait()
     assert time.perf_counter() - began >= 1.05
     alarm.close()
